@@ -1,0 +1,159 @@
+"""Price books, charge lines, documents and payments (domain.md §4, §5, §8)."""
+
+from datetime import date, datetime
+from decimal import Decimal
+
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text, UniqueConstraint
+from sqlalchemy.dialects.postgresql import DATERANGE, JSONB, ExcludeConstraint
+from sqlalchemy.dialects.postgresql.ranges import Range
+from sqlalchemy.orm import Mapped, mapped_column
+
+from core.base import Base
+
+
+class PriceBook(Base):
+    """A price book (단가표) of a supplier, effective from a local day."""
+
+    __tablename__ = "price_book"
+    code: Mapped[str] = mapped_column(Text, primary_key=True)
+    supplier: Mapped[str] = mapped_column(ForeignKey("party.code"))
+    effective_from: Mapped[date]
+
+
+class Rate(Base):
+    """A version of a price, in won per unit ex VAT. `dimensions`: canonical text of supplier, meter and dimensions."""
+
+    __tablename__ = "rate"
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    price_book: Mapped[str] = mapped_column(ForeignKey("price_book.code"))
+    supplier: Mapped[str] = mapped_column(ForeignKey("party.code"))
+    dimensions: Mapped[str] = mapped_column(Text)
+    valid: Mapped[Range[date]] = mapped_column(DATERANGE)
+    meter: Mapped[str] = mapped_column(Text)
+    model: Mapped[str | None] = mapped_column(Text)
+    storage_class: Mapped[str | None] = mapped_column(Text)
+    work: Mapped[str | None] = mapped_column(Text)
+    unit: Mapped[str | None] = mapped_column(Text)
+    grade: Mapped[str | None] = mapped_column(Text)
+    modality: Mapped[str | None] = mapped_column(Text)
+    project: Mapped[str | None] = mapped_column(ForeignKey("project.code"))
+    unit_price_krw: Mapped[int] = mapped_column(BigInteger)
+    tiers: Mapped[list] = mapped_column(JSONB)
+    minimum_krw: Mapped[int] = mapped_column(BigInteger)
+    __table_args__ = (
+        ExcludeConstraint(("dimensions", "="), ("valid", "&&"), using="gist", name="ex_rate_no_overlap"),
+        CheckConstraint("meter IN ('gpu','cpu','storage','preparation')", name="meter"),
+        CheckConstraint("unit_price_krw >= 0 AND minimum_krw >= 0", name="price_not_negative"),
+        CheckConstraint("NOT isempty(valid)", name="valid_not_empty"),
+    )
+
+
+class Charge(Base):
+    """What a month's run booked of one charge line: the line as derived now less what was booked before. Append-only.
+
+    `line_key` identifies the charge line across months, `key` is what contract.md §6 shows; `quantity_base` is the
+    change of the exact base quantity (µs × thousandths, µs × bytes, thousandths of a unit; won for a fee's base);
+    `rated_krw` what the whole quantity costs now, `amount_krw`/`vat_krw` what is booked by this row.
+    """
+
+    __tablename__ = "charge"
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    programme: Mapped[str] = mapped_column(ForeignKey("programme.code"))
+    month: Mapped[date]
+    project: Mapped[str] = mapped_column(ForeignKey("project.code"))
+    service_month: Mapped[date]
+    kind: Mapped[str] = mapped_column(Text)
+    key: Mapped[str] = mapped_column(Text)
+    line_key: Mapped[str] = mapped_column(Text)
+    line: Mapped[str | None] = mapped_column(Text)
+    supplier: Mapped[str] = mapped_column(ForeignKey("party.code"))
+    description: Mapped[str] = mapped_column(Text)
+    tax: Mapped[str] = mapped_column(Text)
+    quantity_base: Mapped[Decimal]
+    unit: Mapped[str] = mapped_column(Text)
+    unit_price_krw: Mapped[int] = mapped_column(BigInteger)
+    price_version: Mapped[date | None]
+    performed_on: Mapped[date | None]
+    accepted_at: Mapped[datetime | None]
+    work_seq: Mapped[int | None] = mapped_column(BigInteger)
+    accept_seq: Mapped[int | None] = mapped_column(BigInteger)
+    rated_krw: Mapped[int] = mapped_column(BigInteger)
+    held_krw: Mapped[int] = mapped_column(BigInteger)
+    amount_krw: Mapped[int] = mapped_column(BigInteger)
+    vat_krw: Mapped[int] = mapped_column(BigInteger)
+    reason: Mapped[str] = mapped_column(Text)
+    __table_args__ = (
+        UniqueConstraint("programme", "month", "project", "service_month", "line_key"),
+        CheckConstraint("kind IN ('gpu','cpu','storage','preparation','permit','fee')", name="kind"),
+        CheckConstraint("service_month <= month", name="service_month_not_ahead"),
+        Index("ix_charge_line", "programme", "project", "service_month", "line_key"),
+    )
+
+
+class Document(Base):
+    """An issued document: tax invoice (세금계산서), 계산서 or statement number. Numbers per issuer and year, gapless.
+
+    `parties` is the snapshot of the parties it was issued with.
+    """
+
+    __tablename__ = "document"
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    programme: Mapped[str] = mapped_column(ForeignKey("programme.code"))
+    month: Mapped[date]
+    kind: Mapped[str] = mapped_column(Text)
+    issuer: Mapped[str] = mapped_column(ForeignKey("party.code"))
+    year: Mapped[int]
+    number: Mapped[int]
+    recipient: Mapped[str] = mapped_column(ForeignKey("party.code"))
+    project: Mapped[str | None] = mapped_column(ForeignKey("project.code"))
+    correction: Mapped[bool]
+    issued_on: Mapped[date]
+    supply_krw: Mapped[int] = mapped_column(BigInteger)
+    vat_krw: Mapped[int] = mapped_column(BigInteger)
+    parties: Mapped[dict] = mapped_column(JSONB)
+    __table_args__ = (
+        UniqueConstraint("kind", "issuer", "year", "number"),
+        UniqueConstraint("programme", "month", "kind", "issuer", "recipient", "project", "correction"),
+        CheckConstraint("kind IN ('tax_invoice','invoice_exempt','statement')", name="kind"),
+        CheckConstraint("number >= 1", name="number_positive"),
+    )
+
+
+class DocumentCharge(Base):
+    """Which charges a document carries."""
+
+    __tablename__ = "document_charge"
+    document_id: Mapped[int] = mapped_column(ForeignKey("document.id"), primary_key=True)
+    charge_id: Mapped[int] = mapped_column(ForeignKey("charge.id"), primary_key=True)
+
+
+class DocumentSequence(Base):
+    """The locked sequence row that document numbers come from."""
+
+    __tablename__ = "document_sequence"
+    kind: Mapped[str] = mapped_column(Text, primary_key=True)
+    issuer: Mapped[str] = mapped_column(Text, primary_key=True)
+    year: Mapped[int] = mapped_column(primary_key=True)
+    last_number: Mapped[int]
+
+
+class Payment(Base):
+    """A row of the bank's or agency's payments file (contract.md §5). `entry_id` empty: it matched no account."""
+
+    __tablename__ = "payment"
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    channel: Mapped[str] = mapped_column(Text)
+    reference: Mapped[str] = mapped_column(Text)
+    paid_at: Mapped[datetime]
+    account: Mapped[str] = mapped_column(Text)
+    amount_krw: Mapped[int] = mapped_column(BigInteger)
+    counterparty: Mapped[str] = mapped_column(Text)
+    imported_at: Mapped[datetime]
+    programme: Mapped[str | None] = mapped_column(ForeignKey("programme.code"))
+    entry_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("entry.id"))
+    unmatched_reason: Mapped[str] = mapped_column(Text)
+    __table_args__ = (
+        UniqueConstraint("channel", "reference"),
+        CheckConstraint("channel IN ('bank','agency','stripe')", name="channel"),
+        CheckConstraint("(entry_id IS NULL) = (unmatched_reason <> '')", name="booked_or_listed"),
+    )

@@ -1,0 +1,225 @@
+-- Error codes that the service translates: JS001 a rule refuses.
+
+CREATE SEQUENCE intake_batch_id;
+CREATE SEQUENCE entry_id;
+
+-- ---------------------------------------------------------------- append-only
+CREATE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+  RAISE EXCEPTION '%: rows are never changed or deleted; book a correction', TG_TABLE_NAME USING ERRCODE = 'JS001';
+END $$;
+
+DO $$
+DECLARE name text;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['event', 'seen', 'intake_batch', 'usage_delta', 'dead_letter', 'dropped_field', 'entry',
+    'posting', 'month_lock', 'charge', 'document', 'document_charge', 'line_settlement', 'incentive_pool',
+    'incentive_share', 'published_file', 'month_run', 'budget_record', 'programme', 'agreement', 'agreement_line',
+    'price_book', 'payment']
+  LOOP
+    EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I
+                    FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', name);
+  END LOOP;
+END $$;
+
+-- ---------------------------------------------------------------- locked months
+CREATE FUNCTION refuse_locked_month() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+DECLARE hit record;
+BEGIN
+  SELECT DISTINCT new_row.programme, new_row.month INTO hit
+    FROM new_rows new_row JOIN month_lock USING (programme, month) LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION '% % is closed; a correction is booked in the open month', hit.programme, to_char(hit.month, 'YYYY-MM')
+      USING ERRCODE = 'JS001';
+  END IF;
+  RETURN NULL;
+END $$;
+
+DO $$
+DECLARE name text;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['entry', 'charge', 'document', 'line_settlement', 'incentive_pool', 'incentive_share',
+    'run_step']
+  LOOP
+    EXECUTE format('CREATE TRIGGER locked_month AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows
+                    FOR EACH STATEMENT EXECUTE FUNCTION refuse_locked_month()', name);
+  END LOOP;
+END $$;
+
+CREATE FUNCTION check_month_lock() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+DECLARE newest date;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('books:' || NEW.programme));
+  SELECT max(month) INTO newest FROM month_lock WHERE programme = NEW.programme;
+  IF newest IS NOT NULL AND NEW.month <> newest + interval '1 month' THEN
+    RAISE EXCEPTION '%: after % the next month is locked, not %', NEW.programme, newest, NEW.month USING ERRCODE = 'JS001';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER in_order BEFORE INSERT ON month_lock FOR EACH ROW EXECUTE FUNCTION check_month_lock();
+
+-- ---------------------------------------------------------------- the journal
+-- Postings come first, their entries after them in the same transaction (the foreign key waits for the commit): an entry
+-- is complete when it appears, and nothing can be added to it later.
+CREATE FUNCTION take_postings() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+DECLARE known bigint; posted bigint;
+BEGIN
+  IF EXISTS (SELECT 1 FROM new_rows JOIN entry ON entry.id = new_rows.entry_id) THEN
+    RAISE EXCEPTION 'an entry is complete when it is booked: nothing is added to it' USING ERRCODE = 'JS001';
+  END IF;
+  WITH change AS (SELECT account_id, sum(amount_krw)::bigint AS amount_krw FROM new_rows GROUP BY account_id ORDER BY account_id),
+  locked AS (SELECT account.id FROM account JOIN change ON change.account_id = account.id ORDER BY account.id FOR UPDATE OF account),
+  done AS (UPDATE account SET balance_krw = balance_krw + change.amount_krw FROM change, locked
+            WHERE account.id = change.account_id AND locked.id = account.id RETURNING 1)
+  SELECT (SELECT count(*) FROM change), (SELECT count(*) FROM done) INTO posted, known;
+  IF posted <> known THEN
+    RAISE EXCEPTION 'a posting names an account that does not exist' USING ERRCODE = 'JS001';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER take_postings AFTER INSERT ON posting REFERENCING NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION take_postings();
+
+CREATE FUNCTION check_entries() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+DECLARE bad record;
+BEGIN
+  SELECT new_row.id, new_row.memo INTO bad
+    FROM new_rows new_row
+    LEFT JOIN posting ON posting.entry_id = new_row.id
+    LEFT JOIN account ON account.id = posting.account_id
+   GROUP BY new_row.id, new_row.memo, new_row.posting_count, new_row.programme
+  HAVING count(posting.entry_id) <> new_row.posting_count
+      OR coalesce(sum(posting.amount_krw) FILTER (WHERE account.is_budget), 0) <> 0
+      OR coalesce(sum(posting.amount_krw) FILTER (WHERE NOT account.is_budget), 0) <> 0
+      OR bool_or(account.programme <> new_row.programme)
+   LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'entry % (%) does not sum to zero within the money and within the budget accounts of its programme',
+      bad.id, bad.memo USING ERRCODE = 'JS001';
+  END IF;
+  SELECT new_row.id, new_row.number INTO bad
+    FROM new_rows new_row
+    LEFT JOIN entry before ON before.programme = new_row.programme AND before.number = new_row.number - 1
+   WHERE new_row.previous_hash IS DISTINCT FROM CASE WHEN new_row.number = 1 THEN decode(repeat('00', 32), 'hex') ELSE before.hash END
+   LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'entry % (number %) does not follow the chain', bad.id, bad.number USING ERRCODE = 'JS001';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER check_entries AFTER INSERT ON entry REFERENCING NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION check_entries();
+
+-- ---------------------------------------------------------------- commitments
+CREATE FUNCTION check_commitments(wanted text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+DECLARE bad record;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('commitment:' || wanted));
+  SELECT project.code, project.grant_krw, tier.grant_cap_krw INTO bad
+    FROM project JOIN tier ON tier.programme = project.programme AND tier.code = project.tier
+   WHERE project.programme = wanted AND project.grant_krw > tier.grant_cap_krw LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'project %: grant % exceeds its tier''s grant cap %', bad.code, bad.grant_krw, bad.grant_cap_krw
+      USING ERRCODE = 'JS001';
+  END IF;
+  SELECT project.code, project.grant_krw, at.day, sum(line_limit.grant_limit_krw) AS limits INTO bad
+    FROM project
+    JOIN agreement_line ON agreement_line.project = project.code
+    JOIN line_limit ON line_limit.line = agreement_line.id
+    JOIN (SELECT DISTINCT line.project, lower(version.valid) AS day
+            FROM line_limit version JOIN agreement_line line ON line.id = version.line) at
+      ON at.project = project.code AND line_limit.valid @> at.day
+   WHERE project.programme = wanted
+   GROUP BY project.code, project.grant_krw, at.day
+  HAVING sum(line_limit.grant_limit_krw) > project.grant_krw LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'project %: line limits of % sum to % from %, over the project''s grant', bad.code, bad.limits, bad.limits, bad.day
+      USING ERRCODE = 'JS001';
+  END IF;
+  SELECT programme.code, programme.appropriation_krw + programme.carry_in_krw + coalesce((SELECT sum(amount_krw)
+           FROM budget_record WHERE budget_record.programme = programme.code AND kind = 'transfer'), 0) AS current_krw,
+         (SELECT coalesce(sum(grant_krw), 0) FROM project WHERE project.programme = programme.code) AS grants INTO bad
+    FROM programme WHERE programme.code = wanted;
+  IF bad.grants > bad.current_krw THEN
+    RAISE EXCEPTION 'programme %: project grants of % exceed the current budget (예산현액) of %', bad.code, bad.grants, bad.current_krw
+      USING ERRCODE = 'JS001';
+  END IF;
+  SELECT agreement_line.code, line_limit.grant_limit_krw, executed.total_voucher_krw INTO bad
+    FROM agreement_line
+    JOIN line_limit ON line_limit.line = agreement_line.id
+    JOIN LATERAL (SELECT total_voucher_krw, month FROM line_settlement
+                   WHERE line_settlement.programme = agreement_line.programme AND line_settlement.line = agreement_line.code
+                   ORDER BY month DESC LIMIT 1) executed ON coalesce(upper(line_limit.valid), 'infinity') > executed.month + interval '1 month'
+   WHERE agreement_line.programme = wanted AND line_limit.grant_limit_krw < executed.total_voucher_krw LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'line %: a limit of % is below what was executed, %', bad.code, bad.grant_limit_krw, bad.total_voucher_krw
+      USING ERRCODE = 'JS001';
+  END IF;
+END $$;
+
+CREATE FUNCTION check_commitments_of_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+BEGIN
+  IF TG_TABLE_NAME = 'line_limit' THEN
+    PERFORM check_commitments((SELECT programme FROM agreement_line WHERE id = NEW.line));
+  ELSE
+    PERFORM check_commitments(NEW.programme);
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER commitments AFTER INSERT OR UPDATE ON line_limit DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION check_commitments_of_row();
+CREATE CONSTRAINT TRIGGER commitments AFTER INSERT ON project DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION check_commitments_of_row();
+CREATE CONSTRAINT TRIGGER commitments AFTER INSERT ON budget_record DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION check_commitments_of_row();
+
+-- ---------------------------------------------------------------- the run
+CREATE FUNCTION check_step_reset() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+BEGIN
+  IF OLD.step NOT IN ('rate', 'split') OR EXISTS (SELECT 1 FROM run_step WHERE programme = OLD.programme
+       AND month = OLD.month AND step = 'post') THEN
+    RAISE EXCEPTION '% %: step % is booked and stays', OLD.programme, OLD.month, OLD.step USING ERRCODE = 'JS001';
+  END IF;
+  RETURN OLD;
+END $$;
+CREATE TRIGGER only_before_post BEFORE DELETE ON run_step FOR EACH ROW EXECUTE FUNCTION check_step_reset();
+
+-- ---------------------------------------------------------------- partitions of the raw events
+CREATE FUNCTION ensure_event_partition(yyyymm integer) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+BEGIN
+  IF yyyymm NOT BETWEEN 100001 AND 999912 THEN
+    RAISE EXCEPTION 'not a month: %', yyyymm;
+  END IF;
+  IF to_regclass(format('public.event_p%s', yyyymm)) IS NULL THEN
+    PERFORM pg_advisory_xact_lock(hashtext('event_partition'));
+    EXECUTE format('CREATE TABLE IF NOT EXISTS event_p%s PARTITION OF event FOR VALUES IN (%s)', yyyymm, yyyymm);
+    EXECUTE format('GRANT SELECT ON event_p%s TO jeongsan_rights', yyyymm);
+  END IF;
+END $$;
+
+-- ---------------------------------------------------------------- the service's role
+DO $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM pg_roles WHERE rolname = 'jeongsan_rights') THEN
+    CREATE ROLE jeongsan_rights NOLOGIN;
+  END IF;
+EXCEPTION WHEN duplicate_object OR unique_violation THEN NULL;
+END $$;
+REVOKE ALL ON SCHEMA public FROM PUBLIC;
+GRANT USAGE ON SCHEMA public TO jeongsan_rights;
+GRANT SELECT ON ALL TABLES IN SCHEMA public TO jeongsan_rights;
+GRANT INSERT ON account, agreement, agreement_line, budget_record, category, charge, dead_letter, document, document_charge,
+  document_sequence, dropped_field, entry, event, incentive_pool, incentive_share, intake_batch, line_limit, line_settlement,
+  loaded_object, month_lock, month_run, party, payment, permit, posting, price_book, programme, project, published_file,
+  quarantine, rate, run_step, seen, term, tier, usage_delta, weight TO jeongsan_rights;
+GRANT UPDATE (status, resolved_at, resolution, seq) ON quarantine TO jeongsan_rights;
+GRANT UPDATE (valid) ON rate, line_limit TO jeongsan_rights;
+GRANT UPDATE (last_number) ON document_sequence TO jeongsan_rights;
+GRANT UPDATE (content, loaded_at) ON loaded_object TO jeongsan_rights;
+GRANT UPDATE (name, payee_name, payee_brn, consortium, representative, address, business_type, business_item, email)
+  ON party TO jeongsan_rights;
+GRANT UPDATE (closes) ON project TO jeongsan_rights;
+GRANT DELETE ON run_step TO jeongsan_rights;
+GRANT USAGE ON SEQUENCE intake_batch_id, entry_id TO jeongsan_rights;
+REVOKE EXECUTE ON FUNCTION check_commitments(text), ensure_event_partition(integer) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION ensure_event_partition(integer) TO jeongsan_rights;

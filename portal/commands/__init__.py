@@ -1,0 +1,1 @@
+"""The commands of `jeongsan` (contract.md §2), one module a subject."""

@@ -1,0 +1,104 @@
+"""A real PostgreSQL for the tests: one embedded server under .jeongsan/tests, one database of its own for each test."""
+
+import itertools
+import json
+import os
+from hashlib import sha256
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner
+from sqlalchemy import create_engine, text
+
+from core import database, embedded, schema
+from core.settings import Settings
+from portal.cli import main
+
+ROOT = Path(__file__).parents[1]
+SHARED = ROOT.parent / "shared"
+numbers = itertools.count()
+
+
+@pytest.fixture(scope="session")
+def server():
+    """The embedded server, shared by the test session."""
+    return embedded.acquire(ROOT / ".jeongsan" / "tests")
+
+
+@pytest.fixture(scope="session")
+def admin(server):
+    """An autocommit engine of the superuser, to create and drop databases."""
+    engine = create_engine(
+        server.url("postgres", server.password, "postgres").replace("postgresql:", "postgresql+psycopg:"),
+        isolation_level="AUTOCOMMIT",
+    )
+    yield engine
+    engine.dispose()
+
+
+@pytest.fixture(scope="session")
+def template(server, admin):
+    """A migrated database, named after the migrations' content, that every test's own is copied from."""
+    content = b"".join(path.read_bytes() for path in sorted((ROOT / "migrations" / "versions").glob("0*.*")))
+    content += (ROOT / "migrations" / "versions" / "guards.sql").read_bytes()
+    name = "template_" + sha256(content).hexdigest()[:12]
+    with admin.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(1)"))
+        if not connection.scalar(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name}):
+            building = f"building_{os.getpid()}"
+            connection.exec_driver_sql(f"CREATE DATABASE {building}")
+            schema.initialise(_settings(server, building))
+            database.dispose_engines()
+            connection.exec_driver_sql(f"ALTER DATABASE {building} RENAME TO {name}")
+        connection.execute(text("SELECT pg_advisory_unlock(1)"))
+    return name
+
+
+def _settings(server, name: str) -> Settings:
+    return Settings(
+        database_url=server.url("jeongsan_test", "test", name),
+        database_owner_url=server.url("postgres", server.password, name),
+        home=ROOT / ".jeongsan" / "tests",
+    )
+
+
+@pytest.fixture
+def settings(server, admin, template, monkeypatch):
+    """Settings of a fresh, migrated database that is dropped afterwards; the environment says the same."""
+    name = f"test_{os.getpid()}_{next(numbers)}"
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
+    settings = _settings(server, name)
+    monkeypatch.setenv("DATABASE_URL", settings.database_url)
+    monkeypatch.setenv("DATABASE_OWNER_URL", settings.database_owner_url)
+    yield settings
+    database.dispose_engines()
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def engine(settings):
+    """The engine of the role that the service runs as."""
+    return database.service_engine(settings)
+
+
+@pytest.fixture
+def owner(settings):
+    """The engine of the tables' owner."""
+    return database.owner_engine(settings)
+
+
+@pytest.fixture
+def jeongsan(settings):
+    """Calls a command in this process: jeongsan('month', 'run', …, now=…, exit_code=0) → its JSON document."""
+
+    def call(*arguments, now=None, exit_code=0):
+        full = [*map(str, arguments), "--json", *(["--now", now] if now else [])]
+        done = CliRunner().invoke(main, full)
+        if done.exception and not isinstance(done.exception, SystemExit):
+            raise done.exception
+        assert done.exit_code == exit_code, (full, done.exit_code, done.stdout, done.stderr)
+        return json.loads(done.stdout) if done.stdout else {}
+
+    return call
