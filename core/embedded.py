@@ -143,9 +143,15 @@ def _password(home: Path) -> str:
 
 def _run(command: list[str], account: str | None) -> None:
     done = subprocess.run(
-        command, user=account, group=None if account is None else pwd.getpwnam(account).pw_gid,
-        extra_groups=None if account is None else [], stdin=subprocess.DEVNULL, capture_output=True, text=True,
-        cwd="/", check=False,
+        command,
+        user=account,
+        group=None if account is None else pwd.getpwnam(account).pw_gid,
+        extra_groups=None if account is None else [],
+        stdin=subprocess.DEVNULL,
+        capture_output=True,
+        text=True,
+        cwd="/",
+        check=False,
     )
     if done.returncode != 0:
         raise ServerUnreachable(f"PostgreSQL: {' '.join(command[:1])}: {done.stdout}{done.stderr}")
@@ -161,8 +167,21 @@ def _create_cluster(binaries: Path, data: Path, password: str, account: str | No
             entry = pwd.getpwnam(account)
             os.chown(data, entry.pw_uid, entry.pw_gid)
             os.chown(file.name, entry.pw_uid, entry.pw_gid)
-        _run([str(binaries / "initdb"), "-D", str(data), "-U", "postgres", "--auth=scram-sha-256",
-              f"--pwfile={file.name}", "--encoding=UTF8", "--locale=C.UTF-8", "--no-sync"], account)
+        _run(
+            [
+                str(binaries / "initdb"),
+                "-D",
+                str(data),
+                "-U",
+                "postgres",
+                "--auth=scram-sha-256",
+                f"--pwfile={file.name}",
+                "--encoding=UTF8",
+                "--locale=C.UTF-8",
+                "--no-sync",
+            ],
+            account,
+        )
     with (data / "postgresql.conf").open("a") as conf:
         conf.writelines(f"{name} = '{value}'\n" for name, value in SERVER_SETTINGS.items())
 
@@ -186,8 +205,22 @@ def _start(binaries: Path, data: Path, account: str | None) -> int:
             probe.bind(("127.0.0.1", 0))
             port = probe.getsockname()[1]
         try:
-            _run([str(binaries / "pg_ctl"), "-D", str(data), "-w", "-t", "60", "-l", str(log), "-o", f"-p {port}",
-                  "start"], account)
+            _run(
+                [
+                    str(binaries / "pg_ctl"),
+                    "-D",
+                    str(data),
+                    "-w",
+                    "-t",
+                    "60",
+                    "-l",
+                    str(log),
+                    "-o",
+                    f"-p {port}",
+                    "start",
+                ],
+                account,
+            )
             return port
         except ServerUnreachable as error:
             refusal = error
@@ -197,10 +230,22 @@ def _start(binaries: Path, data: Path, account: str | None) -> int:
 
 def _start_watcher(home: Path, binaries: Path, data: Path, account: str | None) -> None:
     subprocess.run(
-        [sys.executable, "-m", "core.embedded", str(home / "server.lock"), str(binaries / "pg_ctl"), str(data),
-         account or ""],
-        stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
-        start_new_session=True, cwd="/", check=True, env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
+        [
+            sys.executable,
+            "-m",
+            "core.embedded",
+            str(home / "server.lock"),
+            str(binaries / "pg_ctl"),
+            str(data),
+            account or "",
+        ],
+        stdin=subprocess.DEVNULL,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+        cwd="/",
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[1])},
     )
 
 

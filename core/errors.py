@@ -18,7 +18,7 @@ class BadInput(JeongsanError):
 
 
 class RuleRefused(JeongsanError):
-    """A rule of the programme refuses what was asked: closed month, limit, other content under a used key. Exit code 3."""
+    """A rule refuses what was asked: closed month, limit, other content under a used key. Exit code 3."""
 
     exit_code = 3
 

@@ -7,6 +7,7 @@ from sqlalchemy import (
     CheckConstraint,
     Computed,
     ForeignKey,
+    Identity,
     LargeBinary,
     Text,
     UniqueConstraint,
@@ -21,7 +22,7 @@ class Account(Base):
     """An account of a programme's books. `balance_krw` (debit +) is kept by the database itself on every posting."""
 
     __tablename__ = "account"
-    id: Mapped[int] = mapped_column(primary_key=True)
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     programme: Mapped[str] = mapped_column(ForeignKey("programme.code"))
     code: Mapped[str] = mapped_column(Text)
     is_budget: Mapped[bool] = mapped_column(Computed("starts_with(code, 'budget:')", persisted=True))
@@ -29,7 +30,9 @@ class Account(Base):
     __table_args__ = (
         UniqueConstraint("programme", "code"),
         CheckConstraint("code <> 'budget:available' OR balance_krw >= 0", name="available_not_overspent"),
-        CheckConstraint("NOT starts_with(code, 'budget:committed:') OR balance_krw >= 0", name="commitment_not_overspent"),
+        CheckConstraint(
+            "NOT starts_with(code, 'budget:committed:') OR balance_krw >= 0", name="commitment_not_overspent"
+        ),
         CheckConstraint("NOT starts_with(code, 'deposit:') OR balance_krw <= 0", name="deposit_not_overdrawn"),
     )
 
@@ -65,9 +68,9 @@ class Posting(Base):
 
     __tablename__ = "posting"
     entry_id: Mapped[int] = mapped_column(
-        BigInteger, ForeignKey("entry.id", deferrable=True, initially="DEFERRED"), primary_key=True
+        BigInteger, ForeignKey("entry.id", deferrable=True, initially="DEFERRED"), primary_key=True, autoincrement=False
     )
-    account_id: Mapped[int] = mapped_column(primary_key=True, index=True)
+    account_id: Mapped[int] = mapped_column(primary_key=True, autoincrement=False, index=True)
     amount_krw: Mapped[int] = mapped_column(BigInteger)
 
 

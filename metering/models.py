@@ -64,7 +64,7 @@ class Seen(Base):
 
 
 class Event(Base):
-    """A stored event, partitioned by the UTC month of recording (yyyymm). GPU usage is typed and narrow; others keep `data`.
+    """A stored event, partitioned by the UTC month of recording (yyyymm). GPU usage is typed; others keep `data`.
 
     `record`: offset in the topic's partition (or line of the file); `*_us`: microseconds since 1970-01-01 UTC.
     """
@@ -96,7 +96,7 @@ class Event(Base):
 class UsageDelta(Base):
     """Roll-up of GPU and CPU usage, append-only: what one batch adds to a project's local day, exact.
 
-    `quantity` in microseconds × thousandths of a GPU (meter 0) or of a core (meter 1); `day`: days since 1970-01-01, KST.
+    `quantity` in microseconds × thousandths of a GPU (meter 0) or of a core (meter 1); `day`: days since 1970-01-01.
     """
 
     __tablename__ = "usage_delta"

@@ -1,4 +1,4 @@
-"""What every command shares: --json, --lang, --now, one JSON document on stdout, and errors as exit codes (contract.md §2)."""
+"""What every command shares: --json, --lang, --now, and errors as exit codes (contract.md §2)."""
 
 import functools
 import json
@@ -62,7 +62,8 @@ class Instant(click.ParamType):
         except ValueError:
             instant = None
         if instant is None or instant.tzinfo is None:
-            self.fail(f"'{value}': 2025-12-03T09:00:00+09:00 처럼 시차와 함께 적으세요 (an instant with an offset).", param, ctx)
+            problem = f"'{value}': 2025-12-03T09:00:00+09:00 처럼 시차와 함께 적으세요 (an instant with an offset)."
+            self.fail(problem, param, ctx)
         return instant.astimezone(UTC)
 
 
@@ -94,7 +95,8 @@ def _answer(function: Callable[..., Answer], call: Call, arguments: dict) -> Ans
     except JeongsanError as error:
         return _refusal(error)
     except OperationalError as error:
-        return _refusal(ServerUnreachable(f"데이터베이스에 연결할 수 없습니다 (the database cannot be reached): {error.orig}"))
+        problem = f"데이터베이스에 연결할 수 없습니다 (the database cannot be reached): {error.orig}"
+        return _refusal(ServerUnreachable(problem))
     except DBAPIError as error:
         return _refusal(_rule_of(error))
 

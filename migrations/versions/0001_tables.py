@@ -209,7 +209,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "account",
-        sa.Column("id", sa.Integer(), nullable=False),
+        sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
         sa.Column("programme", sa.Text(), nullable=False),
         sa.Column("code", sa.Text(), nullable=False),
         sa.Column(

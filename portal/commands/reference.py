@@ -14,7 +14,14 @@ def init(call: Call) -> Answer:
     before, after = schema.initialise(call.settings)
     document = {"revision": after, "migrated": before != after}
     if before == after:
-        return Answer(document=document, text=call.say(f"데이터베이스가 이미 최신입니다 ({after}).",
-                                                       f"The database is up to date ({after})."))
-    return Answer(document=document, text=call.say(f"데이터베이스를 준비했습니다 ({before or '새로'} → {after}).",
-                                                   f"The database is ready ({before or 'new'} → {after})."))
+        return Answer(
+            document=document,
+            text=call.say(f"데이터베이스가 이미 최신입니다 ({after}).", f"The database is up to date ({after})."),
+        )
+    return Answer(
+        document=document,
+        text=call.say(
+            f"데이터베이스를 준비했습니다 ({before or '새로'} → {after}).",
+            f"The database is ready ({before or 'new'} → {after}).",
+        ),
+    )

@@ -1,0 +1,120 @@
+"""The books in the database: posting entries, balances, open months. The database itself holds the invariants."""
+
+from collections.abc import Sequence
+from datetime import date, datetime
+
+from sqlalchemy import Connection, text
+
+from core.database import copy_rows
+from core.month import Month
+from ledger.journal import CHAIN_START, NewEntry, entry_hash
+
+
+def lock_books(connection: Connection, programme: str) -> None:
+    """Waits until no other transaction books for the programme; held to the end of the transaction."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('books:' || :programme))"), {"programme": programme})
+
+
+def post(
+    connection: Connection, programme: str, month: Month, entries: Sequence[NewEntry], recorded_at: datetime
+) -> list[int]:
+    """Books entries into a month of a programme, chained in the given order; returns their ids.
+
+    Entries whose reference was booked before are the caller's to leave out (see `booked_references`). The database
+    refuses unbalanced entries, a closed month and an overspent budget account (SQLSTATE JS001, 23514).
+    """
+    if not entries:
+        return []
+    lock_books(connection, programme)
+    accounts = _account_ids(connection, programme, {code for entry in entries for code in entry.postings})
+    last = connection.execute(
+        text("SELECT number, hash FROM entry WHERE programme = :programme ORDER BY number DESC LIMIT 1"),
+        {"programme": programme},
+    ).one_or_none()
+    number, previous = (last.number, bytes(last.hash)) if last else (0, CHAIN_START)
+    ids = list(connection.scalars(text("SELECT nextval('entry_id') FROM generate_series(1, :n)"), {"n": len(entries)}))
+    rows = []
+    for entry_id, entry in zip(ids, entries, strict=True):
+        number += 1
+        digest = entry_hash(previous, programme, number, month.first, entry)
+        rows.append((entry_id, programme, number, month.first, entry.kind, entry.memo, entry.reference,
+                     len(entry.postings), recorded_at, previous, digest))  # fmt: skip
+        previous = digest
+    copy_rows(
+        connection, "posting", ("entry_id", "account_id", "amount_krw"),
+        ((entry_id, accounts[code], amount) for entry_id, entry in zip(ids, entries, strict=True)
+         for code, amount in entry.postings.items()),
+    )  # fmt: skip
+    copy_rows(
+        connection, "entry", ("id", "programme", "number", "month", "kind", "memo", "reference", "posting_count",
+                              "recorded_at", "previous_hash", "hash"), rows,
+    )  # fmt: skip
+    return ids
+
+
+def _account_ids(connection: Connection, programme: str, codes: set[str]) -> dict[str, int]:
+    wanted = {"programme": programme, "codes": sorted(codes)}
+    connection.execute(
+        text(
+            "INSERT INTO account (programme, code) SELECT :programme, code FROM unnest(CAST(:codes AS text[])) AS code"
+            " ON CONFLICT DO NOTHING"
+        ),
+        wanted,
+    )
+    rows = connection.execute(
+        text("SELECT code, id FROM account WHERE programme = :programme AND code = ANY(:codes)"), wanted
+    )
+    return {row.code: row.id for row in rows}
+
+
+def booked_references(connection: Connection, programme: str, references: Sequence[str]) -> set[str]:
+    """Which of the references are booked already."""
+    return set(
+        connection.scalars(
+            text("SELECT reference FROM entry WHERE programme = :programme AND reference = ANY(:references)"),
+            {"programme": programme, "references": list(references)},
+        )
+    )
+
+
+def balances(connection: Connection, programme: str, mark: int | None = None) -> dict[str, int]:
+    """Every account's balance in won, debit +, zeros left out; `mark`: up to that entry number."""
+    rows = connection.execute(
+        text(
+            "SELECT account.code, sum(amount_krw)::bigint AS krw FROM posting"
+            " JOIN entry ON entry.id = posting.entry_id JOIN account ON account.id = posting.account_id"
+            " WHERE entry.programme = :programme AND (CAST(:mark AS int) IS NULL OR entry.number <= :mark)"
+            " GROUP BY account.code HAVING sum(amount_krw) <> 0 ORDER BY account.code"
+        ),
+        {"programme": programme, "mark": mark},
+    )
+    return {row.code: row.krw for row in rows}
+
+
+def last_number(connection: Connection, programme: str) -> int:
+    """The number of the programme's last entry; 0 when there is none."""
+    return connection.scalar(
+        text("SELECT coalesce(max(number), 0) FROM entry WHERE programme = :programme"), {"programme": programme}
+    )
+
+
+def locked_months(connection: Connection, programme: str) -> list[Month]:
+    """The programme's closed months, ascending."""
+    rows = connection.scalars(
+        text("SELECT month FROM month_lock WHERE programme = :programme ORDER BY month"), {"programme": programme}
+    )
+    return [Month.of(day) for day in rows]
+
+
+def open_month(connection: Connection, programme: str, day: date) -> Month:
+    """The month into whose books something of a local day goes: its own, or the first open one after the closed."""
+    closed = locked_months(connection, programme)
+    return max(Month.of(day), closed[-1] + 1) if closed else Month.of(day)
+
+
+def lock_month(connection: Connection, programme: str, month: Month, locked_at: datetime, locked_by: str) -> None:
+    """Closes a month of a programme's books, for ever."""
+    connection.execute(
+        text("INSERT INTO month_lock (programme, month, locked_at, locked_by) VALUES (:programme, :month, :at, :by)"),
+        {"programme": programme, "month": month.first, "at": locked_at, "by": locked_by},
+    )
