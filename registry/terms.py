@@ -1,7 +1,6 @@
-"""The reference data as frozen values: what metering attributes by and what a month is settled under."""
+"""Reads the reference data into the frozen values of registry/values.py."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
@@ -9,108 +8,7 @@ from sqlalchemy import Connection, text
 
 from core.errors import BadInput
 from core.month import Month
-
-
-@dataclass(frozen=True, kw_only=True)
-class PermitTerms:
-    """An approval for local days, inclusive; `hospital` None: the shared one of all hospitals."""
-
-    code: str
-    hospital: str | None
-    approved_on: date
-    expires_on: date | None
-    fee_krw: int
-    line: str | None
-
-    def covers(self, hospital: str, day: date) -> bool:
-        """Whether work of a hospital on a local day lies within it."""
-        return self.hospital in (None, hospital) and self.approved_on <= day <= (self.expires_on or date.max)
-
-
-@dataclass(frozen=True, kw_only=True)
-class LineTerms:
-    """An agreement line: `limits` are (first local day, grant limit in won), ascending; rates in basis points."""
-
-    code: str
-    agreement: str
-    project: str
-    supplier: str
-    category: str
-    self_pay_bp: int
-    limits: tuple[tuple[date, int], ...]
-
-    def limit_krw(self, month: Month) -> int:
-        """The grant limit in force in a month, in won."""
-        return next((limit for start, limit in reversed(self.limits) if start <= month.last), 0)
-
-
-@dataclass(frozen=True, kw_only=True)
-class AgreementTerms:
-    """An agreement for local days `starts` to `ends`, inclusive."""
-
-    code: str
-    project: str
-    starts: date
-    ends: date
-    self_pay_mode: str
-    deposit_krw: int
-    over_limit: str
-    lines: tuple[LineTerms, ...]
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProjectTerms:
-    """A project with its agreements and permits. `closes`: the month after whose run the rest is released."""
-
-    code: str
-    programme: str
-    company: str
-    tier: str
-    price_cap_krw: int | None
-    title: str
-    channel: str
-    closes: Month | None
-    grant_krw: int
-    agreements: tuple[AgreementTerms, ...]
-    permits: tuple[PermitTerms, ...]
-
-    @property
-    def lines(self) -> tuple[LineTerms, ...]:
-        """Every line of every agreement, by code."""
-        return tuple(sorted((line for one in self.agreements for line in one.lines), key=lambda line: line.code))
-
-
-@dataclass(frozen=True, kw_only=True)
-class CategoryTerms:
-    """A cost category: whether the voucher may pay it; tax `taxable`, `exempt` or `zero`."""
-
-    code: str
-    name: str
-    voucher: bool
-    tax: str
-
-
-@dataclass(frozen=True, kw_only=True)
-class ProgrammeTerms:
-    """A programme with everything that its months are settled under."""
-
-    code: str
-    name: str
-    ministry: str
-    agency: str
-    operator: str | None
-    fiscal_year: int
-    appropriation_krw: int
-    carry_in_krw: int
-    fee_rate_bp: int
-    fee_monthly_krw: int
-    incentive_share_bp: int
-    incentive_monthly_krw: int
-    settlement_closes_on: date
-    categories: dict[str, CategoryTerms]
-    weights: dict[tuple[str, str], Decimal]
-    qualities: dict[str, Decimal]
-    projects: dict[str, ProjectTerms]
+from registry.values import AgreementTerms, CategoryTerms, LineTerms, PermitTerms, ProgrammeTerms, ProjectTerms
 
 
 def programme_codes(connection: Connection) -> list[str]:
@@ -197,7 +95,8 @@ def _permits(connection: Connection, among: dict) -> dict[str, list[PermitTerms]
     permits: dict[str, list[PermitTerms]] = {}
     for row in connection.execute(
         text(
-            "SELECT permit.project, permit.code, hospital, approved_on, expires_on, fee_krw, agreement_line.code AS line"
+            "SELECT permit.project, permit.code, hospital, approved_on, expires_on, fee_krw,"
+            " agreement_line.code AS line"
             " FROM permit JOIN project ON project.code = permit.project"
             " LEFT JOIN agreement_line ON agreement_line.id = permit.line"
             " WHERE project.programme = ANY(:programmes) ORDER BY approved_on, permit.code"

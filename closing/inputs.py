@@ -1,0 +1,149 @@
+"""Gathers what a month is derived from: the frozen usage, the terms in force, and what earlier months booked."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import date, datetime, timedelta
+from fractions import Fraction
+
+from sqlalchemy import Connection, text
+
+from billing.booked import booked_lines
+from billing.charge import Booked
+from billing.commitment import amendment_entries
+from billing.price_book import rates
+from billing.rate_card import RateCard
+from billing.rating import RateBook
+from core.month import Month
+from ledger.books import balances
+from ledger.journal import NewEntry
+from metering.usage import allocated_usage, stored_usage, work_items
+from metering.values import Usage, WorkItem
+from registry.terms import programme_terms
+from registry.values import ProgrammeTerms
+from settlement.history import LineTotals, incentive_history, line_totals
+
+
+@dataclass(frozen=True, kw_only=True)
+class MonthInputs:
+    """Everything that T(n) and its difference to what was booked follow from, at two marks.
+
+    `balances`: the books at the journal mark, won, debit +. `deposits_confirmed`: projects whose deposit had reached
+    the agreed sum at this freeze or an earlier one. `amendments`: commitment changes due this month.
+    """
+
+    terms: ProgrammeTerms
+    month: Month
+    usages: Sequence[Usage]
+    items: Sequence[WorkItem]
+    book: RateBook
+    booked: Booked
+    line_totals: dict[str, LineTotals]
+    balances: dict[str, int]
+    deposits_confirmed: frozenset[str]
+    amendments: Sequence[NewEntry]
+    released: frozenset[str]
+    earlier_pools_krw: int
+    pool_carried_krw: int
+    contributions: dict[str, Fraction]
+    contributions_carried: dict[str, Fraction]
+
+
+def gather(
+    connection: Connection, programme: str, month: Month, intake_mark: int, journal_mark: int,
+    priced_until: datetime | None = None,
+) -> MonthInputs:  # fmt: skip
+    """Reads the inputs of a month at its marks. `priced_until`: only price books loaded by then count."""
+    terms = programme_terms(connection, programme)
+    suppliers = {line.supplier for project in terms.projects.values() for line in project.lines}
+    cards = rates(connection, sorted(suppliers | {terms.operator or ""}), priced_until)
+    book = RateBook(cards)
+    history = incentive_history(connection, programme, month)
+    return MonthInputs(
+        terms=terms,
+        month=month,
+        usages=_usages(connection, terms, month, intake_mark, cards),
+        items=work_items(connection, sorted(terms.projects), intake_mark),
+        book=book,
+        booked=booked_lines(connection, programme, month),
+        line_totals=line_totals(connection, programme, month),
+        balances=balances(connection, programme, journal_mark),
+        deposits_confirmed=_deposits_confirmed(connection, terms, month, journal_mark),
+        amendments=amendment_entries(connection, terms, month),
+        released=_released(connection, terms, month),
+        earlier_pools_krw=history.pools_krw,
+        pool_carried_krw=history.carried_krw,
+        contributions=history.totals,
+        contributions_carried=history.carried,
+    )
+
+
+def _usages(
+    connection: Connection, terms: ProgrammeTerms, month: Month, mark: int, cards: Sequence[RateCard]
+) -> list[Usage]:
+    """GPU and storage usage up to the month's end, cut at months and at the operator's price changes."""
+    starts = [one.starts for project in terms.projects.values() for one in project.agreements]
+    if terms.operator is None or not starts:
+        return []
+    until = month.last + timedelta(days=1)
+    cuts = _cuts(min(starts), until, cards, terms.operator)
+    ends = {
+        code: max(one.ends for one in project.agreements)
+        for code, project in terms.projects.items()
+        if project.agreements
+    }
+    used = allocated_usage(connection, sorted(ends), mark, until, cuts)
+    return [one for one in used if one.meter == "gpu"] + stored_usage(connection, ends, mark, until, cuts)
+
+
+def _cuts(first: date, until: date, cards: Sequence[RateCard], operator: str) -> list[date]:
+    months, at = [], Month.of(first)
+    while at.first < until:
+        months.append(at.first)
+        at += 1
+    changes = {
+        day
+        for card in cards
+        if card.supplier == operator
+        for day in (card.valid_from, card.valid_until)
+        if day is not None and Month.of(first).first < day < until
+    }
+    return sorted({*months, *changes})
+
+
+def _deposits_confirmed(connection: Connection, terms: ProgrammeTerms, month: Month, mark: int) -> frozenset[str]:
+    """Projects whose booked deposit payments had reached the agreed sum at this freeze or an earlier one."""
+    rows = connection.execute(
+        text(
+            "WITH mark AS (SELECT journal_mark AS number FROM month_run"
+            "  WHERE programme = :programme AND month < :month UNION SELECT :mark)"
+            " SELECT account.code, mark.number, sum(-posting.amount_krw)::bigint AS krw FROM mark"
+            " JOIN entry ON entry.programme = :programme AND entry.kind = 'payment' AND entry.number <= mark.number"
+            " JOIN posting ON posting.entry_id = entry.id JOIN account ON account.id = posting.account_id"
+            " WHERE starts_with(account.code, 'deposit:') GROUP BY account.code, mark.number"
+        ),
+        {"programme": terms.code, "month": month.first, "mark": mark},
+    )
+    paid: dict[str, int] = {}
+    for row in rows:
+        project = row.code.removeprefix("deposit:")
+        paid[project] = max(paid.get(project, 0), row.krw)
+    return frozenset(
+        code
+        for code, project in terms.projects.items()
+        if paid.get(code, 0) >= sum(one.deposit_krw for one in project.agreements if one.self_pay_mode == "deposit")
+    )
+
+
+def _released(connection: Connection, terms: ProgrammeTerms, month: Month) -> frozenset[str]:
+    """Projects whose commitment an earlier month's run released."""
+    earlier = list(
+        connection.scalars(
+            text("SELECT month FROM month_lock WHERE programme = :programme AND month < :month"),
+            {"programme": terms.code, "month": month.first},
+        )
+    )
+    return frozenset(
+        code
+        for code, project in terms.projects.items()
+        if project.closes is not None and any(Month.of(day) >= project.closes for day in earlier)
+    )

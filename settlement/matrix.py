@@ -1,0 +1,50 @@
+"""The matrix of a settled month: sources × uses, with VAT, to the won (domain.md §5). Pure functions."""
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+SOURCES = ("voucher", "self_pay", "company_direct")
+OPERATOR_USAGE, PLATFORM_FEE, INCENTIVE_POOL = "operator_usage", "platform_fee", "incentive_pool"
+
+Matrix = dict[str, dict[str, int]]
+
+
+@dataclass(frozen=True, kw_only=True)
+class LineFlow:
+    """What a month settles of one agreement line, in won: the columns of its hospital."""
+
+    supplier: str
+    voucher_krw: int
+    self_pay_krw: int
+    excess_krw: int
+    vat_krw: int
+
+
+def matrix(
+    lines: Iterable[LineFlow], usage_with_vat_krw: int, fee_with_vat_krw: int, pool_krw: int, *, fixed_pool: bool
+) -> Matrix:
+    """Sources × uses of a month: hospital columns hold supply + VAT; the pool is taken out of the platform fee.
+
+    `fixed_pool`: the pool is a fixed sum that the operator gives, taken out of its usage instead.
+    """
+    result: Matrix = {source: {} for source in SOURCES}
+    for line in lines:
+        _add(result, "voucher", line.supplier, line.voucher_krw)
+        _add(result, "self_pay", line.supplier, line.self_pay_krw)
+        _add(result, "company_direct", line.supplier, line.excess_krw + line.vat_krw)
+    from_usage, from_fee = (pool_krw, 0) if fixed_pool else (0, pool_krw)
+    for source in SOURCES:
+        direct = source == "company_direct"
+        _add(result, source, OPERATOR_USAGE, usage_with_vat_krw - from_usage if direct else 0)
+        _add(result, source, PLATFORM_FEE, fee_with_vat_krw - from_fee if direct else 0)
+        _add(result, source, INCENTIVE_POOL, pool_krw if direct else 0)
+    return result
+
+
+def _add(result: Matrix, source: str, use: str, krw: int) -> None:
+    result[source][use] = result[source].get(use, 0) + krw
+
+
+def total_krw(of: Matrix) -> int:
+    """The matrix's one total."""
+    return sum(krw for row in of.values() for krw in row.values())
