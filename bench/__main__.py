@@ -1,0 +1,31 @@
+"""`python -m bench [intake] [month] [statements]`: runs the benchmarks and prints one table."""
+
+import importlib
+import sys
+
+from bench.table import Row, render
+
+BENCHMARKS = ("intake", "month", "statements")
+
+
+def main(wanted: list[str]) -> int:
+    """Runs the wanted benchmarks, or all; each module's `rows()` yields table rows as it measures them."""
+    unknown = set(wanted) - set(BENCHMARKS)
+    if unknown:
+        print(
+            f"{', '.join(sorted(unknown))}: 이런 측정은 없습니다 (no such benchmark): {', '.join(BENCHMARKS)}",
+            file=sys.stderr,
+        )
+        return 2
+    rows: list[Row] = []
+    for name in wanted or BENCHMARKS:
+        print(f"▸ bench {name} …", file=sys.stderr, flush=True)
+        for row in importlib.import_module(f"bench.{name}").rows():
+            print(f"    {row.what}: {row.result} {row.ratio} {row.growth}".rstrip(), file=sys.stderr, flush=True)
+            rows.append(row)
+    print(render(rows))
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -1,0 +1,87 @@
+"""Where the benchmarks run: an embedded server of their own under .jeongsan/bench, a fresh database for each."""
+
+import itertools
+import multiprocessing
+import os
+import resource
+import statistics
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import create_engine
+
+from core import database, embedded, schema
+from core.settings import Settings
+
+HOME = Path(__file__).parents[1] / ".jeongsan" / "bench"
+numbers = itertools.count()
+
+
+@contextmanager
+def fresh_database() -> Iterator[Settings]:
+    """Settings of a new, migrated database, which the environment names too; dropped afterwards."""
+    server = embedded.acquire(HOME)
+    name = f"bench_{os.getpid()}_{next(numbers)}"
+    admin = create_engine(
+        server.url("postgres", server.password, "postgres").replace("postgresql:", "postgresql+psycopg:"),
+        isolation_level="AUTOCOMMIT",
+    )
+    with admin.connect() as connection:
+        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+    settings = Settings(
+        database_url=server.url("jeongsan_bench", "bench", name),
+        database_owner_url=server.url("postgres", server.password, name),
+        home=HOME,
+    )
+    before = {key: os.environ.get(key) for key in ("DATABASE_URL", "DATABASE_OWNER_URL")}
+    os.environ |= {"DATABASE_URL": settings.database_url, "DATABASE_OWNER_URL": settings.database_owner_url}
+    try:
+        schema.initialise(settings)
+        yield settings
+    finally:
+        database.dispose_engines()
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+        admin.dispose()
+        for key, value in before.items():
+            os.environ.pop(key) if value is None else os.environ.__setitem__(key, value)
+
+
+def timed(function: Callable[[], Any]) -> float:
+    """Seconds that a call takes."""
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
+
+
+def median_seconds(function: Callable[[], Any], repeats: int = 3) -> float:
+    """Median of some repeats, in seconds."""
+    return statistics.median(timed(function) for _ in range(repeats))
+
+
+def in_child(function: Callable[[], Any]) -> tuple[float, int]:
+    """Runs a call in a process of its own: its seconds, and by how many MiB its peak memory exceeds what it began with.
+
+    Raises RuntimeError when the child fails.
+    """
+    database.dispose_engines()
+    receiver, sender = multiprocessing.Pipe(duplex=False)
+    child = multiprocessing.get_context("fork").Process(target=_measure, args=(function, sender))
+    child.start()
+    sender.close()
+    try:
+        return receiver.recv()
+    except EOFError:
+        raise RuntimeError(f"{function}: the measured process failed") from None
+    finally:
+        child.join()
+
+
+def _measure(function: Callable[[], Any], sender) -> None:
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    took = timed(function)
+    sender.send((took, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024))
+    sender.close()
