@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 import click
+import psycopg
 from sqlalchemy.exc import DBAPIError, OperationalError
 
 from core.errors import BadInput, JeongsanError, RuleRefused, ServerUnreachable
@@ -98,19 +99,21 @@ def _answer(function: Callable[..., Answer], call: Call, arguments: dict) -> Ans
         problem = f"데이터베이스에 연결할 수 없습니다 (the database cannot be reached): {error.orig}"
         return _refusal(ServerUnreachable(problem))
     except DBAPIError as error:
-        return _refusal(_rule_of(error))
+        return _refusal(_rule_of(error, error.orig))
+    except psycopg.Error as error:
+        return _refusal(_rule_of(error, error))
 
 
-def _rule_of(error: DBAPIError) -> JeongsanError:
-    """The rule that the database enforced; anything else is a fault of ours and goes on as it is."""
-    state = getattr(error.orig, "sqlstate", None)
+def _rule_of(error: Exception, cause: BaseException | None) -> JeongsanError:
+    """The rule that the database enforced, by SQL or by COPY; anything else is a fault of ours and goes on as it is."""
+    state = getattr(cause, "sqlstate", None)
     if state == "JS001":
-        return RuleRefused(error.orig.diag.message_primary)
+        return RuleRefused(cause.diag.message_primary)
     if state == "23514":
-        name = error.orig.diag.constraint_name or ""
+        name = cause.diag.constraint_name or ""
         for ending, message in REFUSALS.items():
             if name.endswith(ending):
-                return RuleRefused(f"{message}: {error.orig.diag.message_detail or name}")
+                return RuleRefused(f"{message}: {cause.diag.message_detail or name}")
     raise error
 
 

@@ -168,7 +168,7 @@ BEGIN
 END $$;
 CREATE CONSTRAINT TRIGGER commitments AFTER INSERT OR UPDATE ON line_limit DEFERRABLE INITIALLY DEFERRED
   FOR EACH ROW EXECUTE FUNCTION check_commitments_of_row();
-CREATE CONSTRAINT TRIGGER commitments AFTER INSERT ON project DEFERRABLE INITIALLY DEFERRED
+CREATE CONSTRAINT TRIGGER commitments AFTER INSERT OR UPDATE ON project DEFERRABLE INITIALLY DEFERRED
   FOR EACH ROW EXECUTE FUNCTION check_commitments_of_row();
 CREATE CONSTRAINT TRIGGER commitments AFTER INSERT ON budget_record DEFERRABLE INITIALLY DEFERRED
   FOR EACH ROW EXECUTE FUNCTION check_commitments_of_row();
@@ -218,7 +218,7 @@ GRANT UPDATE (last_number) ON document_sequence TO jeongsan_rights;
 GRANT UPDATE (content, loaded_at) ON loaded_object TO jeongsan_rights;
 GRANT UPDATE (name, payee_name, payee_brn, consortium, representative, address, business_type, business_item, email)
   ON party TO jeongsan_rights;
-GRANT UPDATE (closes) ON project TO jeongsan_rights;
+GRANT UPDATE (closes, grant_krw) ON project TO jeongsan_rights;
 GRANT DELETE ON run_step TO jeongsan_rights;
 GRANT USAGE ON SEQUENCE intake_batch_id, entry_id TO jeongsan_rights;
 REVOKE EXECUTE ON FUNCTION check_commitments(text), ensure_event_partition(integer) FROM PUBLIC;

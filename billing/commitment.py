@@ -1,0 +1,86 @@
+"""Budget entries of reference data (domain.md §6): appropriation, carry-in, transfers, commitments, amendments."""
+
+from datetime import date
+
+from sqlalchemy import Connection, text
+
+from core.month import Month
+from ledger.books import booked_references
+from ledger.journal import NewEntry
+from registry.terms import ProgrammeTerms
+
+
+def due_entries(connection: Connection, programme: str, day: date) -> list[NewEntry]:
+    """What is not booked yet of a programme's budget on a local day: appropriation, carry-in, transfers dated up to
+    that day, and the commitment of each agreement at its signing. Amendments are booked by the run (amendment_entries).
+    """
+    budget = connection.execute(
+        text("SELECT appropriation_krw, carry_in_krw FROM programme WHERE code = :programme"), {"programme": programme}
+    ).one()
+    transfers = connection.execute(
+        text(
+            "SELECT id, amount_krw, reason FROM budget_record"
+            " WHERE programme = :programme AND kind = 'transfer' AND dated <= :day ORDER BY dated, id"
+        ),
+        {"programme": programme, "day": day},
+    )
+    entries = [
+        _budget("appropriation", "appropriation", "appropriation", budget.appropriation_krw),
+        _budget("carry_in", "carry in", "carry_in", budget.carry_in_krw),
+        *(_budget("transfer", f"transfer {one.reason}", f"transfer:{one.id}", one.amount_krw) for one in transfers),
+        *_commitments(connection, programme),
+    ]
+    return _not_booked(connection, programme, entries)
+
+
+def amendment_entries(connection: Connection, terms: ProgrammeTerms, month: Month) -> list[NewEntry]:
+    """The changes of commitment by amendments in force up to a month that are not booked yet; the run books them.
+
+    An amendment that moves limits within its agreement changes no commitment and has no entry.
+    """
+    rows = connection.execute(
+        text(
+            "SELECT agreement, project, effective, sum(change_krw)::bigint AS change_krw FROM ("
+            " SELECT agreement_line.agreement, agreement_line.project, line_limit.effective, lower(valid) AS since,"
+            " grant_limit_krw - lag(grant_limit_krw) OVER (PARTITION BY line ORDER BY lower(valid)) AS change_krw"
+            " FROM line_limit JOIN agreement_line ON agreement_line.id = line_limit.line"
+            " WHERE agreement_line.programme = :programme) version"
+            " WHERE change_krw IS NOT NULL AND since <= :first GROUP BY agreement, project, effective"
+            " ORDER BY effective, agreement"
+        ),
+        {"programme": terms.code, "first": month.first},
+    )
+    entries = [
+        _commitment("amendment", f"amend {row.project}", f"amendment:{row.agreement}:{row.effective}", row)
+        for row in rows
+    ]
+    return _not_booked(connection, terms.code, entries)
+
+
+def _budget(kind: str, memo: str, reference: str, amount_krw: int) -> NewEntry:
+    postings = {"budget:available": amount_krw, "budget:appropriation": -amount_krw}
+    return NewEntry(kind=kind, memo=memo, reference=reference, postings=postings)
+
+
+def _commitment(kind: str, memo: str, reference: str, row) -> NewEntry:
+    postings = {f"budget:committed:{row.project}": row.change_krw, "budget:available": -row.change_krw}
+    return NewEntry(kind=kind, memo=memo, reference=reference, postings=postings)
+
+
+def _commitments(connection: Connection, programme: str) -> list[NewEntry]:
+    rows = connection.execute(
+        text(
+            "SELECT agreement, project, sum(grant_limit_krw)::bigint AS change_krw FROM ("
+            " SELECT DISTINCT ON (line) agreement, project, grant_limit_krw FROM line_limit"
+            " JOIN agreement_line ON agreement_line.id = line_limit.line"
+            " WHERE programme = :programme ORDER BY line, lower(valid)) first_limit"
+            " GROUP BY agreement, project ORDER BY agreement"
+        ),
+        {"programme": programme},
+    )
+    return [_commitment("commitment", f"commit {row.project}", f"commit:{row.agreement}", row) for row in rows]
+
+
+def _not_booked(connection: Connection, programme: str, entries: list[NewEntry]) -> list[NewEntry]:
+    booked = booked_references(connection, programme, [entry.reference for entry in entries])
+    return [entry for entry in entries if entry.reference not in booked and any(entry.postings.values())]

@@ -1,0 +1,270 @@
+"""Checks reference data against itself and what was loaded before: codes, kinds, dates (contract.md §3)."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from core.month import Month
+from registry.brn import is_valid_brn
+from registry.reference import Agreement, Line, Party, Permit, PriceBook, Programme, Project, Table
+
+Key = tuple[str, str]
+
+
+@dataclass(frozen=True, kw_only=True)
+class View:
+    """Everything that will be there after the load, by (kind, code)."""
+
+    objects: Mapping[Key, Table]
+
+    def of(self, kind: str) -> Iterator[Table]:
+        """Every object of a kind."""
+        return (found for (its, _), found in self.objects.items() if its == kind)
+
+    def get(self, kind: str, code: str | None) -> Table | None:
+        """An object by kind and code."""
+        return self.objects.get((kind, code or ""))
+
+    def programme_of(self, project: str) -> str | None:
+        """The programme's code of a project, when the project is there."""
+        found = self.get("project", project)
+        return found.programme if found else None
+
+
+def check(view: View, places: Mapping[Key, str]) -> list[str]:
+    """What is wrong with the objects that have a place, each with its path in its file."""
+    checks = {
+        "party": _party, "programme": _programme, "project": _project, "agreement": _agreement,
+        "permit": _permit, "price_book": _price_book,
+    }  # fmt: skip
+    problems = [
+        f"{place}{problem}"
+        for (kind, code), place in places.items()
+        for problem in checks[kind](view, view.objects[kind, code])
+    ]
+    return problems + list(_lines_twice(view, places))
+
+
+def _party_kind(view: View, field: str, code: str, *kinds: str) -> Iterator[str]:
+    party = view.get("party", code)
+    if party is None:
+        yield f".{field}: '{code}': 등록되지 않은 참여자입니다. [[party]]로 먼저 등록하세요 (no such party)."
+    elif party.kind not in kinds:
+        yield f".{field}: '{code}'은(는) {party.kind}입니다. {' / '.join(kinds)} 이어야 합니다 (wrong kind of party)."
+
+
+def _brn(field: str, brn: str | None) -> Iterator[str]:
+    if brn is not None and not is_valid_brn(brn):
+        yield f".{field}: '{brn}': 사업자등록번호가 아닙니다. 000-00-00000 꼴과 검증 숫자를 확인하세요 (invalid BRN)."
+
+
+def _decimal(field: str, text: str | None) -> Iterator[str]:
+    try:
+        number = Decimal(text or 0)
+        fine = number.is_finite() and 0 <= number < 10**6 and number == round(number, 9) and "_" not in (text or "")
+    except InvalidOperation:
+        fine = False
+    if not fine:
+        yield f".{field}: '{text}': 0 이상 백만 미만, 소수 9자리까지의 십진수가 아닙니다 (not a decimal in range)."
+
+
+def _twice(field: str, codes: list) -> Iterator[str]:
+    for number, code in enumerate(codes, start=1):
+        if code in codes[: number - 1]:
+            yield f".{field}[{number}]: '{code}'이(가) 두 번 있습니다 (given twice)."
+
+
+def _party(view: View, party: Party) -> Iterator[str]:
+    yield from _brn("brn", party.brn)
+    if party.payee:
+        yield from _brn("payee.brn", party.payee.brn)
+    if (party.size is None) == (party.kind == "company"):
+        yield ".size: company에만, 그리고 반드시 small / medium 을 적으세요 (a company has a size, nobody else)."
+    if party.quality is not None and party.kind != "hospital":
+        yield ".quality: hospital에만 적습니다 (only a hospital has a quality)."
+    yield from _decimal("quality", party.quality)
+
+
+def _programme(view: View, programme: Programme) -> Iterator[str]:
+    yield from _party_kind(view, "ministry", programme.ministry, "ministry")
+    yield from _party_kind(view, "agency", programme.agency, "agency")
+    if programme.operator is not None:
+        yield from _party_kind(view, "operator", programme.operator, "operator")
+    elif programme.platform_fee.rate_bp or programme.platform_fee.monthly_krw or programme.incentive.monthly_krw:
+        yield ".operator: 수수료나 인센티브가 있으면 운영기관이 필요합니다 (a fee or a pool needs an operator)."
+    if programme.funding == "company":
+        yield '.funding: "company"는 이 버전이 아직 지원하지 않습니다 (not supported by this version).'
+    if (programme.incentive.monthly_krw > 0) != (programme.incentive.source is not None):
+        yield ".incentive: monthly_krw와 source를 함께 적으세요 (monthly_krw goes with source)."
+    if programme.incentive.monthly_krw and programme.incentive.share_bp:
+        yield ".incentive: share_bp와 monthly_krw 가운데 하나만 적으세요 (either share_bp or monthly_krw)."
+    if programme.settlement_closes_on.year < programme.fiscal_year:
+        yield ".settlement_closes_on: 회계연도보다 앞섭니다 (before the fiscal year)."
+    yield from _twice("tier", [one.code for one in programme.tier])
+    yield from _twice("category", [one.code for one in programme.category])
+    yield from _twice("weight", [f"{one.modality}/{one.unit}" for one in programme.weight])
+    for number, one in enumerate(programme.weight, start=1):
+        yield from _decimal(f"weight[{number}].weight", one.weight)
+    for number, tier in enumerate(programme.tier, start=1):
+        if tier.grant_cap_krw is None and tier.price_cap_krw is None:
+            yield f".tier[{number}]: grant_cap_krw나 price_cap_krw가 필요합니다 (a cap is needed)."
+    for number, one in enumerate(programme.transfer, start=1):
+        if one.krw == 0:
+            yield f".transfer[{number}].krw: 0원입니다 (zero)."
+
+
+def _project(view: View, project: Project) -> Iterator[str]:
+    yield from _party_kind(view, "company", project.company, "company")
+    programme = view.get("programme", project.programme)
+    if programme is None:
+        yield f".programme: '{project.programme}': 등록되지 않은 사업입니다 (no such programme)."
+    elif project.tier not in [tier.code for tier in programme.tier]:
+        known = ", ".join(tier.code for tier in programme.tier)
+        yield f".tier: '{project.tier}': 사업에 없는 구간입니다 (no such tier). 쓸 수 있는 구간: {known}"
+    yield from _twice("modalities", list(project.modalities))
+
+
+def _agreement(view: View, agreement: Agreement) -> Iterator[str]:
+    if agreement.ends < agreement.starts:
+        yield f".ends: 시작일 {agreement.starts}보다 앞섭니다 (before it starts)."
+    if (agreement.self_pay_mode == "deposit") != (agreement.deposit_krw > 0):
+        yield ".deposit_krw: self_pay_mode가 deposit일 때만, 0보다 크게 적으세요 (goes with the deposit mode)."
+    project = view.get("project", agreement.project)
+    if project is None:
+        yield f".project: '{agreement.project}': 등록되지 않은 과제입니다 (no such project)."
+    elif project.closes is not None and project.closes < str(Month.of(agreement.starts)):
+        yield f".starts: 과제의 종료월 {project.closes} 뒤입니다 (after the project closes)."
+    if not agreement.line:
+        yield ".line: 협약에는 비목 줄이 하나 이상 필요합니다 (an agreement has a line or more)."
+    for number, line in enumerate(agreement.line, start=1):
+        for problem in _line(view, project, line):
+            yield f".line[{number}]{problem}"
+    yield from _amendments(agreement)
+
+
+def _line(view: View, project: Project | None, line: Line) -> Iterator[str]:
+    yield from _party_kind(view, "supplier", line.supplier, "hospital")
+    programme = view.get("programme", project.programme) if project else None
+    if programme is None:
+        return
+    category = next((one for one in programme.category if one.code == line.category), None)
+    if category is None:
+        yield f".category: '{line.category}': 사업에 없는 비목입니다 (no such category)."
+    elif not category.voucher and line.grant_limit_krw:
+        yield ".grant_limit_krw: 바우처로 지급하지 않는 비목은 0이어야 합니다 (the voucher may not pay this category)."
+    company = view.get("party", project.company)
+    size = company.size if company else None
+    if line.self_pay_bp is None and size is not None and getattr(programme.self_pay_bp, size) is None:
+        yield f".self_pay_bp: 사업에 {size} 자부담률이 없으니 여기에 적으세요 (no rate for this size)."
+
+
+def _amendments(agreement: Agreement) -> Iterator[str]:
+    codes = {line.code for line in agreement.line}
+    taken = {(code, Month.of(agreement.starts)) for code in codes}
+    yield from _twice("amendment", [str(one.effective) for one in agreement.amendment])
+    for number, one in sorted(enumerate(agreement.amendment, start=1), key=lambda pair: pair[1].effective):
+        place = f".amendment[{number}]"
+        if not agreement.starts <= one.effective <= agreement.ends:
+            yield f"{place}.effective: 협약 기간 {agreement.starts}–{agreement.ends} 밖입니다 (outside the agreement)."
+            continue
+        if not one.limits:
+            yield f"{place}.limits: 바꿀 한도가 없습니다 (no limit is changed)."
+        for code in one.limits:
+            if code not in codes:
+                yield f"{place}.limits.{code}: 협약에 없는 줄입니다 (no such line in the agreement)."
+            elif (code, Month.of(one.effective)) in taken:
+                yield (
+                    f"{place}.limits.{code}: {Month.of(one.effective)}의 한도가 이미 정해졌습니다. "
+                    "변경은 시작월이 아닌 달에, 한 달에 한 번입니다 (one limit a line and month)."
+                )
+            taken.add((code, Month.of(one.effective)))
+
+
+def _lines_twice(view: View, places: Mapping[Key, str]) -> Iterator[str]:
+    """A line's code is used once in a programme."""
+    owner: dict[tuple[str | None, str], str] = {}
+    agreements = sorted(view.of("agreement"), key=lambda one: ("agreement", one.code) in places)
+    for agreement in agreements:
+        programme = view.programme_of(agreement.project)
+        for number, line in enumerate(agreement.line, start=1):
+            other = owner.setdefault((programme, line.code), agreement.code)
+            place = places.get(("agreement", agreement.code))
+            first = next(n for n, one in enumerate(agreement.line, start=1) if one.code == line.code) == number
+            if place and not (other == agreement.code and first):
+                yield f"{place}.line[{number}].code: '{line.code}'은(는) 협약 {other}에 있습니다 (line code twice)."
+
+
+def _permit(view: View, permit: Permit) -> Iterator[str]:
+    if view.get("project", permit.project) is None:
+        yield f".project: '{permit.project}': 등록되지 않은 과제입니다 (no such project)."
+    if permit.hospital is not None:
+        yield from _party_kind(view, "hospital", permit.hospital, "hospital")
+    if permit.expires_on is not None and permit.expires_on < permit.approved_on:
+        yield f".expires_on: 승인일 {permit.approved_on}보다 앞섭니다 (before it was approved)."
+    lines = {line.code: line for one in view.of("agreement") if one.project == permit.project for line in one.line}
+    if permit.fee_krw and permit.line is None:
+        yield ".line: 심의료가 있으면 협약의 줄을 적으세요 (a fee needs a line)."
+    if permit.line is not None and permit.line not in lines:
+        yield f".line: '{permit.line}': 과제의 협약에 없는 줄입니다 (no such line of the project)."
+    elif permit.line is not None and permit.hospital not in (None, lines[permit.line].supplier):
+        yield f".line: '{permit.line}'의 공급기관은 {lines[permit.line].supplier}입니다 (the line of another hospital)."
+
+
+DIMENSIONS = {
+    "gpu": ({"model"}, {"model"}),
+    "cpu": (set(), set()),
+    "storage": (set(), {"storage_class"}),
+    "preparation": ({"work", "unit"}, {"work", "unit", "grade", "modality"}),
+}
+
+
+def _price_book(view: View, book: PriceBook) -> Iterator[str]:
+    yield from _party_kind(view, "supplier", book.supplier, "hospital", "operator")
+    party = view.get("party", book.supplier)
+    seen: list[tuple] = []
+    for number, rate in enumerate(book.rate, start=1):
+        place = f".rate[{number}]"
+        given = {
+            name for name in ("model", "storage_class", "work", "unit", "grade", "modality") if getattr(rate, name)
+        }
+        needed, allowed = DIMENSIONS[rate.meter]
+        for name in sorted((needed - given) | (given - allowed)):
+            key = "class" if name == "storage_class" else name
+            what = "빠졌습니다 (missing)" if name in needed else "쓰지 않는 항목입니다 (not used)"
+            yield f"{place}.{key}: {rate.meter} 단가에 {what}."
+        if party is not None and (rate.meter == "preparation") != (party.kind == "hospital"):
+            yield f"{place}.meter: {party.kind}의 단가표에 쓸 수 없습니다 ({rate.meter} is not sold by a {party.kind})."
+        if rate.project is not None and view.get("project", rate.project) is None:
+            yield f"{place}.project: '{rate.project}': 등록되지 않은 과제입니다 (no such project)."
+        if (rate.unit_price_krw is None) == (not rate.tiers):
+            yield f"{place}.unit_price_krw: unit_price_krw와 tiers 가운데 하나만 적으세요 (either a price or tiers)."
+        key = (
+            rate.meter,
+            rate.model,
+            rate.storage_class,
+            rate.work,
+            rate.unit,
+            rate.grade,
+            rate.modality,
+            rate.project,
+        )
+        if key in seen:
+            yield f"{place}: 같은 조건의 단가가 두 번 있습니다 (the same dimensions twice)."
+        seen.append(key)
+        for problem in _tiers([tier.up_to for tier in rate.tiers]):
+            yield f"{place}.tiers{problem}"
+
+
+def _tiers(limits: list[int | str | None]) -> Iterator[str]:
+    last = Decimal(0)
+    for number, up_to in enumerate(limits, start=1):
+        if (up_to is None) != (number == len(limits)):
+            yield f"[{number}].up_to: 마지막 구간에만 비웁니다 (left out in the last tier only)."
+        elif up_to is not None:
+            problem = next(_decimal(f"[{number}].up_to", str(up_to)), None)
+            if problem:
+                yield problem.removeprefix(".")
+            elif Decimal(up_to) <= last:
+                yield f"[{number}].up_to: 앞 구간보다 커야 합니다 (must grow)."
+            else:
+                last = Decimal(up_to)

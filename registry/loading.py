@@ -1,0 +1,209 @@
+"""Writes reference data: the registry's own tables, insert only save for what may change (registry/README.md)."""
+
+from collections.abc import Callable, Iterable, Mapping
+from datetime import datetime
+from decimal import Decimal
+
+from sqlalchemy import Connection, insert, text
+from sqlalchemy.dialects.postgresql import insert as upsert
+
+from core.base import Base
+from core.month import Month
+from registry import models
+from registry.changes import Plan, added, content_of
+from registry.checking import View
+from registry.limits import grant_krw
+from registry.reference import Agreement, Line, Party, Permit, Programme, Project
+from registry.versions import Version, amend_lines, first_versions, insert_versions
+
+BUDGET_LISTS = ("grant_received", "interest", "transfer")
+
+
+def write(connection: Connection, changes: Plan, view: View, now: datetime, open_months: Mapping[str, Month]) -> None:
+    """Writes a checked plan. `open_months`: by programme, the first month whose limits an amendment may still set."""
+    new = {kind: [table for (its, _), table in changes.new.items() if its == kind] for kind in view_kinds(changes)}
+    _insert(connection, models.Party, map(_party_row, new.get("party", ())))
+    _insert_programmes(connection, new.get("programme", ()))
+    _insert(connection, models.Project, (_project_row(one, view) for one in new.get("project", ())))
+    _insert_agreements(connection, new.get("agreement", ()), view, now)
+    _insert_permits(connection, new.get("permit", ()), view)
+    _change(connection, changes, open_months, view)
+    _raise_grants(connection, changes, view)
+    _remember(connection, changes, now)
+
+
+def view_kinds(changes: Plan) -> set[str]:
+    """The kinds of which a plan brings new objects."""
+    return {kind for kind, _ in changes.new}
+
+
+def _insert(connection: Connection, model: type[Base], rows: Iterable[dict]) -> None:
+    values = list(rows)
+    if values:
+        connection.execute(insert(model), values)
+
+
+def _descriptive(party: Party) -> dict:
+    names = ("name", "consortium", "representative", "address", "business_type", "business_item", "email")
+    return {name: getattr(party, name) for name in names} | {
+        "payee_name": party.payee.name if party.payee else None,
+        "payee_brn": party.payee.brn if party.payee else None,
+    }
+
+
+def _party_row(party: Party) -> dict:
+    quality = None if party.quality is None else Decimal(party.quality)
+    own = {"code": party.code, "kind": party.kind, "brn": party.brn, "size": party.size, "quality": quality}
+    return own | _descriptive(party)
+
+
+def _insert_programmes(connection: Connection, programmes: Iterable[Programme]) -> None:
+    for one in programmes:
+        _insert(connection, models.Programme, [_programme_row(one)])
+        for model, items in ((models.Tier, one.tier), (models.Category, one.category)):
+            _insert(
+                connection,
+                model,
+                (
+                    {"programme": one.code} | {name: getattr(item, name) for name in item.__struct_fields__}
+                    for item in items
+                ),
+            )
+        _insert(
+            connection,
+            models.Weight,
+            (
+                {"programme": one.code, "modality": item.modality, "unit": item.unit, "weight": Decimal(item.weight)}
+                for item in one.weight
+            ),
+        )
+        _insert_budget_records(connection, one.code, {name: getattr(one, name) for name in BUDGET_LISTS})
+
+
+def _programme_row(one: Programme) -> dict:
+    same = ("code", "name", "ministry", "type", "agency", "operator", "fiscal_year", "appropriation_krw",
+            "carry_in_krw", "funding", "settlement_closes_on")  # fmt: skip
+    return {name: getattr(one, name) for name in same} | {
+        "self_pay_bp": content_of(one.self_pay_bp),
+        "fee_rate_bp": one.platform_fee.rate_bp,
+        "fee_monthly_krw": one.platform_fee.monthly_krw,
+        "incentive_share_bp": one.incentive.share_bp,
+        "incentive_monthly_krw": one.incentive.monthly_krw,
+    }
+
+
+def _insert_budget_records(connection: Connection, programme: str, lists: Mapping[str, Iterable]) -> None:
+    _insert(
+        connection,
+        models.BudgetRecord,
+        (
+            {"programme": programme, "kind": kind, "dated": one.on, "amount_krw": one.krw,
+             "reason": getattr(one, "reason", "")}
+            for kind, items in lists.items() for one in items
+        ),
+    )  # fmt: skip
+
+
+def _project_row(project: Project, view: View) -> dict:
+    same = ("code", "programme", "company", "tier", "title", "channel")
+    return {name: getattr(project, name) for name in same} | {
+        "modalities": list(project.modalities),
+        "closes": Month.parse(project.closes).first if project.closes else None,
+        "grant_krw": grant_krw(view, project),
+    }
+
+
+def _insert_agreements(connection: Connection, agreements: Iterable[Agreement], view: View, now: datetime) -> None:
+    versions: list[Version] = []
+    for one in agreements:
+        project = view.get("project", one.project)
+        names = ("code", "project", "starts", "ends", "self_pay_mode", "deposit_krw", "over_limit")
+        row = {name: getattr(one, name) for name in names} | {"signed_at": now}
+        _insert(connection, models.Agreement, [row])
+        _insert(connection, models.AgreementLine, (_line_row(line, one, project, view) for line in one.line))
+        versions += first_versions(one, project.programme)
+    insert_versions(connection, versions)
+
+
+def _line_row(line: Line, agreement: Agreement, project: Project, view: View) -> dict:
+    programme, company = view.get("programme", project.programme), view.get("party", project.company)
+    usual = getattr(programme.self_pay_bp, company.size)
+    return {
+        "programme": project.programme,
+        "code": line.code,
+        "agreement": agreement.code,
+        "project": project.code,
+        "supplier": line.supplier,
+        "category": line.category,
+        "self_pay_bp": usual if line.self_pay_bp is None else line.self_pay_bp,
+    }
+
+
+def _insert_permits(connection: Connection, permits: Iterable[Permit], view: View) -> None:
+    names = ("code", "project", "hospital", "kind", "approved_on", "expires_on", "fee_krw", "line")
+    rows = [
+        {name: getattr(one, name) for name in names} | {"programme": view.programme_of(one.project)} for one in permits
+    ]
+    if rows:
+        connection.execute(
+            text(
+                "INSERT INTO permit (code, project, hospital, kind, approved_on, expires_on, fee_krw, line)"
+                " VALUES (:code, :project, :hospital, :kind, :approved_on, :expires_on, :fee_krw,"
+                " (SELECT id FROM agreement_line WHERE programme = :programme AND code = :line))"
+            ),
+            rows,
+        )
+
+
+def _change(connection: Connection, changes: Plan, open_months: Mapping[str, Month], view: View) -> None:
+    apply: dict[str, Callable] = {"party": _change_party, "programme": _grow_programme, "project": _change_project}
+    for (kind, _), change in changes.changed.items():
+        if kind == "agreement":
+            programme = view.programme_of(change.new.project)
+            fresh = added(change.old.amendment, change.new.amendment)
+            amend_lines(connection, programme, fresh, open_months.get(programme))
+        else:
+            apply[kind](connection, change.old, change.new)
+
+
+def _change_party(connection: Connection, old: Party, new: Party) -> None:
+    connection.execute(
+        text(
+            "UPDATE party SET name = :name, payee_name = :payee_name, payee_brn = :payee_brn, consortium = :consortium,"
+            " representative = :representative, address = :address, business_type = :business_type,"
+            " business_item = :business_item, email = :email WHERE code = :code"
+        ),
+        _descriptive(new) | {"code": old.code},
+    )
+
+
+def _grow_programme(connection: Connection, old: Programme, new: Programme) -> None:
+    fresh = {name: added(getattr(old, name), getattr(new, name)) for name in BUDGET_LISTS}
+    _insert_budget_records(connection, new.code, fresh)
+
+
+def _change_project(connection: Connection, old: Project, new: Project) -> None:
+    closes = Month.parse(new.closes).first if new.closes else None
+    connection.execute(
+        text("UPDATE project SET closes = :closes WHERE code = :code"), {"closes": closes, "code": old.code}
+    )
+
+
+def _raise_grants(connection: Connection, changes: Plan, view: View) -> None:
+    """A grant that the file leaves out follows the line limits: it rises with a new agreement or amendment."""
+    projects = {table.project for (kind, _), table in changes.moved.items() if kind == "agreement"}
+    projects -= {code for kind, code in changes.new if kind == "project"}
+    rows = [{"code": code, "krw": grant_krw(view, view.get("project", code))} for code in sorted(projects)]
+    if rows:
+        connection.execute(text("UPDATE project SET grant_krw = :krw WHERE code = :code AND grant_krw < :krw"), rows)
+
+
+def _remember(connection: Connection, changes: Plan, now: datetime) -> None:
+    rows = [
+        {"kind": kind, "code": code, "content": content_of(table), "loaded_at": now}
+        for (kind, code), table in changes.moved.items()
+    ]
+    if rows:
+        statement = upsert(models.LoadedObject).values(rows)
+        values = {"content": statement.excluded.content, "loaded_at": statement.excluded.loaded_at}
+        connection.execute(statement.on_conflict_do_update(index_elements=["kind", "code"], set_=values))
