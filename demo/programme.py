@@ -5,6 +5,8 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from core.month import Month
+
 REGISTRY = Path(__file__).with_name("registry.toml")
 
 # What is delivered under a line: work, unit, modality. Hours and days stand with the category, data with the line.
@@ -49,6 +51,8 @@ class Project:
     company: str
     starts: date
     ends: date
+    closes: Month | None
+    channel: str
     self_pay_mode: str
     deposit_krw: int
     lines: tuple[Line, ...]
@@ -57,7 +61,8 @@ class Project:
 def projects() -> tuple[Project, ...]:
     """The eight projects of the registry."""
     data = tomllib.loads(REGISTRY.read_text())
-    companies = {project["code"]: project["company"] for project in data["project"]}
+    by_code = {project["code"]: project for project in data["project"]}
+    companies = {code: project["company"] for code, project in by_code.items()}
     sizes = {party["code"]: party.get("size") for party in data["party"]}
     prices = {
         (book["supplier"], rate["work"]): rate["unit_price_krw"]
@@ -72,6 +77,8 @@ def projects() -> tuple[Project, ...]:
             company=companies[agreement["project"]],
             starts=agreement["starts"],
             ends=agreement["ends"],
+            closes=_month(by_code[agreement["project"]].get("closes")),
+            channel=by_code[agreement["project"]]["channel"],
             self_pay_mode=agreement["self_pay_mode"],
             deposit_krw=agreement.get("deposit_krw", 0),
             lines=tuple(
@@ -80,6 +87,10 @@ def projects() -> tuple[Project, ...]:
         )
         for agreement in data["agreement"]
     )
+
+
+def _month(text: str | None) -> Month | None:
+    return Month.parse(text) if text else None
 
 
 def _line(line: dict, self_pay_bp: int, prices: dict[tuple[str, str], int]) -> Line:
