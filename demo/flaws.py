@@ -12,6 +12,7 @@ from demo.work import Delivery
 
 DUPLICATES_PER_THOUSAND = 10
 LATE_PER_THOUSAND = 4
+VOIDED = "L72"
 
 
 def late(rng: Random, sent: Sent) -> Sent:
@@ -91,13 +92,13 @@ def corrections(rng: Random, gpu: Sequence[Sent], work: Sequence[Delivery]) -> I
         said = json.loads(sent.line)
         known_at = min(sent.known_at + timedelta(days=rng.randint(1, 25)), local(date(2025, 12, 30), 18))
         yield _correction("voided", f"void-{number}", said, known_at, {"reason": "이중 계상", "author": "OP"})
-    delivery = next(one for one in work if one.line.code == "L72" and one.accepted_at >= MONTHS[1].start)
-    target = {"source": delivery.source, "id": delivery.event_id}
-    told = {"reason": "같은 자료를 두 번 제공", "author": delivery.line.supplier}
-    yield _correction("voided", "void-work", target, local(date(2025, 11, 12), 11), told)
-    amended = next(json.loads(one.line) for one in gpu if b'"gpus":"4.000"' in one.line)
-    change = {"reason": "할당량 정정", "author": "OP", "fields": {"gpus": "2.000"}}
-    yield _correction("amended", "amend-1", amended, local(date(2025, 11, 18), 15), change)
+    for delivery in [one for one in work if one.line.code == VOIDED and one.accepted_at >= MONTHS[1].start][:1]:
+        target = {"source": delivery.source, "id": delivery.event_id}
+        told = {"reason": "같은 자료를 두 번 제공", "author": delivery.line.supplier}
+        yield _correction("voided", "void-work", target, local(date(2025, 11, 12), 11), told)
+    for sent in [one for one in gpu if b'"gpus":"4.000"' in one.line][:1]:
+        change = {"reason": "할당량 정정", "author": "OP", "fields": {"gpus": "2.000"}}
+        yield _correction("amended", "amend-1", json.loads(sent.line), local(date(2025, 11, 18), 15), change)
 
 
 def _correction(kind: str, event_id: str, target: dict, known_at: datetime, told: dict) -> Sent:
