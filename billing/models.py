@@ -3,7 +3,7 @@
 from datetime import date, datetime
 from decimal import Decimal
 
-from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text, UniqueConstraint
+from sqlalchemy import BigInteger, CheckConstraint, ForeignKey, Identity, Index, Text, UniqueConstraint, text
 from sqlalchemy.dialects.postgresql import DATERANGE, JSONB, ExcludeConstraint
 from sqlalchemy.dialects.postgresql.ranges import Range
 from sqlalchemy.orm import Mapped, mapped_column
@@ -114,7 +114,7 @@ class Document(Base):
     __table_args__ = (
         UniqueConstraint("kind", "issuer", "year", "number"),
         UniqueConstraint("programme", "month", "kind", "issuer", "recipient", "project", "correction"),
-        CheckConstraint("kind IN ('tax_invoice','invoice_exempt','statement')", name="kind"),
+        CheckConstraint("kind IN ('tax_invoice','invoice_exempt','statement','reconciliation')", name="kind"),
         CheckConstraint("number >= 1", name="number_positive"),
     )
 
@@ -138,7 +138,10 @@ class DocumentSequence(Base):
 
 
 class Payment(Base):
-    """A row of the bank's or agency's payments file (contract.md §5). `entry_id` empty: it matched no account."""
+    """A row of the bank's or agency's payments file (contract.md §5). `entry_id` empty: it matched no account.
+
+    Such a row stays on record; imported again once the account is there, it is booked by a row of its own.
+    """
 
     __tablename__ = "payment"
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -153,7 +156,8 @@ class Payment(Base):
     entry_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("entry.id"))
     unmatched_reason: Mapped[str] = mapped_column(Text)
     __table_args__ = (
-        UniqueConstraint("channel", "reference"),
+        Index("uq_payment_booked", "channel", "reference", unique=True, postgresql_where=text("entry_id IS NOT NULL")),
+        Index("uq_payment_unmatched", "channel", "reference", unique=True, postgresql_where=text("entry_id IS NULL")),
         CheckConstraint("channel IN ('bank','agency','stripe')", name="channel"),
         CheckConstraint("(entry_id IS NULL) = (unmatched_reason <> '')", name="booked_or_listed"),
     )

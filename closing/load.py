@@ -159,6 +159,11 @@ def _open_months(connection: Connection, programmes: set[str]) -> dict[str, Mont
 
 def _begin_anew(connection: Connection, programmes: list[str]) -> None:
     """Lets an unfinished run rate and split anew; one that has posted must be finished first."""
+    for code in programmes:
+        if not connection.scalar(text("SELECT pg_try_advisory_xact_lock(hashtext('run:' || :code))"), {"code": code}):
+            raise RuleRefused(
+                f"사업 {code}의 월 정산이 실행 중입니다. 끝난 뒤에 다시 하세요 (a run is working on the programme)."
+            )
     posted = connection.execute(
         text(
             "SELECT programme, month FROM run_step WHERE step = 'post' AND programme = ANY(:programmes)"

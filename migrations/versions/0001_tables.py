@@ -60,6 +60,7 @@ def upgrade() -> None:
         sa.Column("cluster_id", sa.Integer(), nullable=True),
         sa.Column("recorded_month", sa.Integer(), nullable=False),
         sa.Column("type", sa.SmallInteger(), nullable=False),
+        sa.Column("target_seq", sa.BigInteger(), nullable=True),
         sa.Column("event_id", sa.Text(), nullable=False),
         sa.Column("session", sa.Text(), nullable=True),
         sa.Column("data", sa.Text(), nullable=True),
@@ -68,7 +69,15 @@ def upgrade() -> None:
     op.create_index(
         "ix_event_not_gpu", "event", ["project_id", "seq"], unique=False, postgresql_where=sa.text("type <> 0")
     )
+    op.create_index("ix_event_not_gpu_seq", "event", ["seq"], unique=False, postgresql_where=sa.text("type <> 0"))
     op.create_index("ix_event_seq", "event", ["seq"], unique=False, postgresql_using="brin")
+    op.create_index(
+        "ix_event_target_seq",
+        "event",
+        ["target_seq"],
+        unique=False,
+        postgresql_where=sa.text("target_seq IS NOT NULL"),
+    )
     op.create_table(
         "intake_batch",
         sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
@@ -140,6 +149,9 @@ def upgrade() -> None:
         sa.CheckConstraint("status IN ('waiting','released','dismissed')", name=op.f("ck_quarantine_status")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_quarantine")),
         sa.UniqueConstraint("key", "content", name=op.f("uq_quarantine_key_content")),
+    )
+    op.create_index(
+        "ix_quarantine_seq", "quarantine", ["seq"], unique=False, postgresql_where=sa.text("seq IS NOT NULL")
     )
     op.create_index(
         "ix_quarantine_waiting", "quarantine", ["reason"], unique=False, postgresql_where=sa.text("status = 'waiting'")
@@ -305,6 +317,7 @@ def upgrade() -> None:
         sa.Column("month", sa.Date(), nullable=False),
         sa.Column("locked_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("locked_by", sa.Text(), nullable=False),
+        sa.Column("last_number", sa.Integer(), nullable=False),
         sa.Column("recorded_at", sa.DateTime(timezone=True), server_default=sa.text("now()"), nullable=False),
         sa.ForeignKeyConstraint(["programme"], ["programme.code"], name=op.f("fk_month_lock_programme_programme")),
         sa.PrimaryKeyConstraint("programme", "month", name=op.f("pk_month_lock")),
@@ -370,7 +383,14 @@ def upgrade() -> None:
         sa.ForeignKeyConstraint(["entry_id"], ["entry.id"], name=op.f("fk_payment_entry_id_entry")),
         sa.ForeignKeyConstraint(["programme"], ["programme.code"], name=op.f("fk_payment_programme_programme")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payment")),
-        sa.UniqueConstraint("channel", "reference", name=op.f("uq_payment_channel_reference")),
+    )
+    op.create_index(
+        "uq_payment_booked", "payment", ["channel", "reference"], unique=True,
+        postgresql_where=sa.text("entry_id IS NOT NULL"),
+    )
+    op.create_index(
+        "uq_payment_unmatched", "payment", ["channel", "reference"], unique=True,
+        postgresql_where=sa.text("entry_id IS NULL"),
     )
     op.create_table(
         "posting",
@@ -499,7 +519,7 @@ def upgrade() -> None:
         sa.Column("supply_krw", sa.BigInteger(), nullable=False),
         sa.Column("vat_krw", sa.BigInteger(), nullable=False),
         sa.Column("parties", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.CheckConstraint("kind IN ('tax_invoice','invoice_exempt','statement')", name=op.f("ck_document_kind")),
+        sa.CheckConstraint("kind IN ('tax_invoice','invoice_exempt','statement','reconciliation')", name=op.f("ck_document_kind")),
         sa.CheckConstraint("number >= 1", name=op.f("ck_document_number_positive")),
         sa.ForeignKeyConstraint(["issuer"], ["party.code"], name=op.f("fk_document_issuer_party")),
         sa.ForeignKeyConstraint(["programme"], ["programme.code"], name=op.f("fk_document_programme_programme")),
@@ -690,12 +710,15 @@ def downgrade() -> None:
     op.drop_table("term")
     op.drop_table("seen")
     op.drop_index(op.f("ix_quarantine_waits_for"), table_name="quarantine")
+    op.drop_index("ix_quarantine_seq", table_name="quarantine", postgresql_where=sa.text("seq IS NOT NULL"))
     op.drop_index("ix_quarantine_waiting", table_name="quarantine", postgresql_where=sa.text("status = 'waiting'"))
     op.drop_table("quarantine")
     op.drop_table("party")
     op.drop_table("loaded_object")
     op.drop_table("intake_batch")
+    op.drop_index("ix_event_target_seq", table_name="event", postgresql_where=sa.text("target_seq IS NOT NULL"))
     op.drop_index("ix_event_seq", table_name="event", postgresql_using="brin")
+    op.drop_index("ix_event_not_gpu_seq", table_name="event", postgresql_where=sa.text("type <> 0"))
     op.drop_index("ix_event_not_gpu", table_name="event", postgresql_where=sa.text("type <> 0"))
     op.drop_table("event")
     op.drop_table("dropped_field")

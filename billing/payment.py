@@ -1,0 +1,144 @@
+"""Payments (domain.md §6): from the bank's and the agency's file into the books, once per channel and reference."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from pathlib import Path
+
+from sqlalchemy import Connection, Engine, text
+
+from billing.payment_account import Accounts, Match
+from billing.payment_file import PaymentRow, read_payments
+from core.database import copy_rows
+from core.errors import RuleRefused
+from core.month import Month, kst_day
+from ledger import books
+from ledger.journal import NewEntry
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportResult:
+    """What an import did: rows = booked + already + unmatched; `unmatched` are the rows and why."""
+
+    rows: int
+    booked: int
+    already: int
+    unmatched: tuple[tuple[PaymentRow, str], ...]
+
+
+def import_payments(engine: Engine, path: Path, now: datetime, programme: str | None = None) -> ImportResult:
+    """Books a payments file in one transaction; `programme` narrows accounts that several programmes have.
+
+    Raises BadInput for bad rows, RuleRefused for other content under a used reference and for a deposit's refund
+    between freeze and lock; nothing of the file is booked then.
+    """
+    rows = read_payments(path, now)
+    with engine.begin() as connection:
+        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('jeongsan:payments'))"))
+        fresh, listed, already = _known(connection, rows, path.name)
+        accounts = Accounts.read(connection, [row.account for row in rows], programme)
+        matches = accounts.match_all(fresh)
+        _refuse_frozen_refunds(connection, matches, path.name)
+        booked = _book(connection, matches, listed, now)
+    unmatched = tuple((row, match) for row, match in matches if isinstance(match, str))
+    return ImportResult(rows=len(rows), booked=booked, already=already, unmatched=unmatched)
+
+
+def _known(
+    connection: Connection, rows: Sequence[PaymentRow], file: str
+) -> tuple[list[PaymentRow], set[tuple[str, str]], int]:
+    """The rows to be matched, the keys among them that are listed as unmatched already, and how many were booked."""
+    found = connection.execute(
+        text(
+            "SELECT payment.channel, payment.reference, paid_at, account, amount_krw, counterparty, entry_id"
+            " FROM payment JOIN (SELECT DISTINCT * FROM unnest(CAST(:channels AS text[]), CAST(:references AS text[])))"
+            " AS wanted (channel, reference) USING (channel, reference)"
+        ),
+        {"channels": [row.channel for row in rows], "references": [row.reference for row in rows]},
+    ).all()
+    known = {(one.channel, one.reference): tuple(one[2:6]) for one in found}
+    done = {(one.channel, one.reference) for one in found if one.entry_id is not None}
+    fresh: dict[tuple[str, str], PaymentRow] = {}
+    already, refused = 0, []
+    for row in rows:
+        if known.setdefault(row.key, row.content) != row.content:
+            refused.append(
+                f"{file}:{row.line}: {row.channel} '{row.reference}': 이미 다른 내용으로 기록된 번호입니다 "
+                "(other content under a used reference)."
+            )
+        elif row.key in done or row.key in fresh:
+            already += 1
+        else:
+            fresh[row.key] = row
+    if refused:
+        raise RuleRefused("\n".join(refused))
+    listed = {(one.channel, one.reference) for one in found} - done
+    return list(fresh.values()), listed, already
+
+
+def _refuse_frozen_refunds(
+    connection: Connection, matches: Sequence[tuple[PaymentRow, Match | str]], file: str
+) -> None:
+    """A deposit that a frozen month counts on is not paid back before that month is locked."""
+    refunds = [
+        (row, match)
+        for row, match in matches
+        if isinstance(match, Match) and row.amount_krw < 0 and row.account.startswith("deposit:")
+    ]
+    for programme in sorted({match.programme for _, match in refunds}):
+        books.lock_books(connection, programme)
+    frozen = set(
+        connection.scalars(
+            text(
+                "SELECT programme FROM month_run LEFT JOIN month_lock USING (programme, month)"
+                " WHERE programme = ANY(:programmes) AND month_lock.locked_at IS NULL"
+            ),
+            {"programmes": [match.programme for _, match in refunds]},
+        )
+    )
+    refused = [
+        f"{file}:{row.line}: {row.account}: 사업 {match.programme}의 월 정산이 진행 중이라 선납금을 "
+        "환급할 수 없습니다. 마감 뒤에 다시 가져오세요 (no refund of a deposit between freeze and lock)."
+        for row, match in refunds
+        if match.programme in frozen
+    ]
+    if refused:
+        raise RuleRefused("\n".join(refused))
+
+
+def _book(
+    connection: Connection,
+    matches: Sequence[tuple[PaymentRow, Match | str]],
+    listed: set[tuple[str, str]],
+    now: datetime,
+) -> int:
+    """Posts per programme and month, then records each row with its entry, or once as unmatched; returns the booked."""
+    groups: dict[tuple[str, Month], list[tuple[PaymentRow, Match]]] = {}
+    for row, match in matches:
+        if isinstance(match, Match):
+            month = books.open_month(connection, match.programme, kst_day(row.paid_at))
+            groups.setdefault((match.programme, month), []).append((row, match))
+    entry_ids: dict[tuple[str, str], int] = {}
+    for (programme, month), members in sorted(groups.items(), key=lambda one: one[0]):
+        entries = [_entry(row, match) for row, match in members]
+        ids = books.post(connection, programme, month, entries, now)
+        entry_ids |= {row.key: entry_id for (row, _), entry_id in zip(members, ids, strict=True)}
+    copy_rows(
+        connection,
+        "payment",
+        ("channel", "reference", "paid_at", "account", "amount_krw", "counterparty", "imported_at", "programme",
+         "entry_id", "unmatched_reason"),
+        (
+            (row.channel, row.reference, *row.content, now, match.programme if isinstance(match, Match) else None,
+             entry_ids.get(row.key), match if isinstance(match, str) else "")
+            for row, match in matches
+            if isinstance(match, Match) or row.key not in listed
+        ),
+    )  # fmt: skip
+    return len(entry_ids)
+
+
+def _entry(row: PaymentRow, match: Match) -> NewEntry:
+    return NewEntry(
+        kind="payment", memo=match.memo, reference=f"payment:{row.channel}:{row.reference}", postings=match.postings
+    )

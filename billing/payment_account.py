@@ -1,0 +1,154 @@
+"""Which account a payment settles, in whose books, and the entry's two sides (domain.md §6)."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from sqlalchemy import Connection, text
+
+from billing.payment_file import PaymentRow
+from registry.terms import ProjectTerms, programme_codes, project_terms
+
+NO_ACCOUNT = "이 경로로 정산하는 계정이 아닙니다 (no account that this channel settles)"
+NO_PROJECT = "등록된 과제의 계정이 아닙니다 (not an account of a registered project)"
+NO_SUPPLIER = "그 과제의 공급기관이 아닙니다 (the hospital is no supplier of the project)"
+NO_DEPOSIT = "선납 협약이 없는 과제입니다 (no deposit is agreed for the project)"
+OTHER_PROGRAMME = "다른 사업의 계정입니다 (an account of another programme)"
+NOT_IN_BOOKS = "장부에 없는 계정입니다 (the account is in no books)"
+AMBIGUOUS = "여러 사업에 있는 계정입니다. --programme 으로 정하세요 (several programmes have the account)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Match:
+    """Where a payment is booked: programme, memo, signed won by account (debit +)."""
+
+    programme: str
+    memo: str
+    postings: Mapping[str, int]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Rule:
+    """The two sides of a payment in its normal direction, and what the books say of it, forth and back."""
+
+    debit: str
+    credit: str
+    memo: str
+    memo_back: str
+
+
+def rule_of(channel: str, account: str) -> Rule | None:
+    """How a channel settles an account; None when it does not. Placeholders: {0} hospital or project, {1} project."""
+    cash = {"bank": "cash:bank", "stripe": "cash:stripe"}.get(channel, "")
+    match channel, account.split(":"):
+        case "bank" | "stripe", ["receivable", "company", project]:
+            return Rule(
+                debit=cash, credit=account, memo=f"company pays {project}", memo_back=f"refund company {project}"
+            )
+        case "bank" | "stripe", ["deposit", project]:
+            return Rule(debit=cash, credit=account, memo=f"deposit {project}", memo_back=f"refund deposit {project}")
+        case "agency", ["payable", "hospital", hospital, project]:
+            return Rule(
+                debit=account, credit="receivable:agency", memo=f"agency pays {hospital} {project}",
+                memo_back=f"agency recovers from {hospital} {project}",
+            )  # fmt: skip
+        case "agency", ["advance", "hospital", hospital, project]:
+            return Rule(
+                debit=account, credit="agency:advance", memo=f"agency advances {hospital} {project}",
+                memo_back=f"agency takes back the advance of {hospital} {project}",
+            )  # fmt: skip
+        case "bank", ["payable", "hospital", hospital, project]:
+            return Rule(
+                debit=account, credit=cash, memo=f"company part to {hospital} {project}",
+                memo_back=f"company part back from {hospital} {project}",
+            )  # fmt: skip
+        case "bank", ["payable", "operator"]:
+            return Rule(debit=account, credit=cash, memo="operator usage paid", memo_back="operator usage paid back")
+        case "bank", ["payable", "incentive", hospital]:
+            memo = f"incentive paid {hospital}"
+            return Rule(debit=account, credit=cash, memo=memo, memo_back=f"incentive paid back {hospital}")
+        case "bank", ["cash", "stripe"]:
+            return Rule(debit=cash, credit=account, memo="stripe payout", memo_back="stripe takes back")
+    return None
+
+
+def _without_project(account: str) -> bool:
+    """Whether an account of the programme as a whole is meant."""
+    return account.startswith(("cash:", "payable:operator", "payable:incentive:"))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Accounts:
+    """The projects, and the balances of accounts without a project by (account, programme), moved by each match."""
+
+    projects: Mapping[str, ProjectTerms]
+    balances: dict[str, dict[str, int]]
+    programme: str | None
+
+    @classmethod
+    def read(cls, connection: Connection, accounts: Sequence[str], programme: str | None) -> "Accounts":
+        """What is needed to match payments to some accounts."""
+        balances: dict[str, dict[str, int]] = {}
+        for row in connection.execute(
+            text("SELECT programme, code, balance_krw FROM account WHERE code = ANY(:codes) ORDER BY programme"),
+            {"codes": sorted(set(accounts))},
+        ):
+            balances.setdefault(row.code, {})[row.programme] = row.balance_krw
+        projects = {one.code: one for one in project_terms(connection, programme_codes(connection))}
+        return cls(projects=projects, balances=balances, programme=programme)
+
+    def match_all(self, rows: Sequence[PaymentRow]) -> list[tuple[PaymentRow, Match | str]]:
+        """Each row with where it is booked, or why it matches no account; by line.
+
+        Rows that name a project come first, since they open accounts that others then find (a payout, cash:stripe).
+        """
+        order = sorted(rows, key=lambda row: (_without_project(row.account), row.line))
+        return sorted(((row, self._match(row)) for row in order), key=lambda one: one[0].line)
+
+    def _match(self, row: PaymentRow) -> Match | str:
+        rule = rule_of(row.channel, row.account)
+        if rule is None:
+            return NO_ACCOUNT
+        if _without_project(row.account):
+            programme, refused = self._by_books(row)
+        else:
+            programme, refused = self._by_project(row.account.split(":"))
+        if refused:
+            return refused
+        for account, krw in ((rule.debit, row.amount_krw), (rule.credit, -row.amount_krw)):
+            held = self.balances.setdefault(account, {})
+            held[programme] = held.get(programme, 0) + krw
+        memo = rule.memo if row.amount_krw > 0 else rule.memo_back
+        return Match(
+            programme=programme, memo=memo, postings={rule.debit: row.amount_krw, rule.credit: -row.amount_krw}
+        )
+
+    def _by_project(self, parts: Sequence[str]) -> tuple[str, str]:
+        project = self.projects.get(parts[-1])
+        if project is None:
+            return "", NO_PROJECT
+        if parts[1] == "hospital" and parts[2] not in {line.supplier for line in project.lines}:
+            return "", NO_SUPPLIER
+        if parts[0] == "deposit" and not any(one.self_pay_mode == "deposit" for one in project.agreements):
+            return "", NO_DEPOSIT
+        if self.programme not in (None, project.programme):
+            return "", OTHER_PROGRAMME
+        return project.programme, ""
+
+    def _by_books(self, row: PaymentRow) -> tuple[str, str]:
+        """The programme whose books have the account; of several, the only one that the amount is owed in."""
+        held = {code: krw for code, krw in self.balances.get(row.account, {}).items() if self.programme in (None, code)}
+        if not held:
+            return "", NOT_IN_BOOKS
+        if len(held) == 1:
+            return next(iter(held)), ""
+        direction = 1 if row.account == "cash:stripe" else -1
+        owed = {code: krw * direction for code, krw in held.items()}
+        enough = [
+            code for code, krw in owed.items()
+            if krw * row.amount_krw > 0 and abs(krw) >= abs(row.amount_krw)
+        ]  # fmt: skip
+        exact = [code for code in enough if owed[code] == row.amount_krw]
+        for found in (enough, exact):
+            if len(found) == 1:
+                return found[0], ""
+        return "", AMBIGUOUS
