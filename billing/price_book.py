@@ -1,7 +1,7 @@
 """Price books (단가표, domain.md §4): versions of rates; a used version is never edited, only followed by another."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from datetime import date
+from datetime import date, datetime
 from decimal import Decimal
 
 from sqlalchemy import Connection, insert, text
@@ -102,15 +102,23 @@ def _insert(connection: Connection, rows: list[dict]) -> None:
         connection.execute(insert(models.Rate), values)
 
 
-def rates(connection: Connection, suppliers: Iterable[str]) -> list[RateCard]:
-    """Every version of every rate of some suppliers, by dimensions and day."""
+def rates(
+    connection: Connection, suppliers: Iterable[str], loaded_until: datetime | None = None
+) -> list[RateCard]:
+    """Every version of every rate of some suppliers, by dimensions and day.
+
+    `loaded_until`: as the price books stood at that instant, without those that were loaded later.
+    """
     rows = connection.execute(
         text(
             "SELECT supplier, meter, model, storage_class, work, unit, grade, modality, project, unit_price_krw, tiers,"
-            " minimum_krw, lower(valid) AS valid_from, upper(valid) AS valid_until FROM rate"
-            " WHERE supplier = ANY(:suppliers) ORDER BY dimensions, lower(valid)"
+            " minimum_krw, lower(valid) AS valid_from,"
+            " lead(lower(valid)) OVER (PARTITION BY dimensions ORDER BY lower(valid)) AS valid_until FROM rate"
+            " JOIN loaded_object ON kind = 'price_book' AND loaded_object.code = price_book"
+            " WHERE supplier = ANY(:suppliers) AND loaded_at <= coalesce(:until, 'infinity'::timestamptz)"
+            " ORDER BY dimensions, lower(valid)"
         ),
-        {"suppliers": sorted(set(suppliers))},
+        {"suppliers": sorted(set(suppliers)), "until": loaded_until},
     )
     return [
         RateCard(

@@ -7,7 +7,7 @@ from decimal import Decimal
 
 @dataclass(frozen=True, kw_only=True)
 class RateCard:
-    """A version of a price, in won per unit ex VAT; `valid_from` inclusive is the price version, `valid_until` exclusive.
+    """A version of a price, in won per unit ex VAT, from `valid_from`, its price version, to before `valid_until`.
 
     Units: GPU-hour, core-hour, GiB for a whole month, or the work's own unit. A dimension that is None matches any
     value, and `project` None any project. `tiers`: graduated prices, (up to that quantity of the project's usage within

@@ -109,7 +109,8 @@ def _usage_line(identity: tuple, quantity: int, card: RateCard, before: int) -> 
     amount = priced_krw(quantity, unit_base, card, before)
     return ChargeLine(
         project=project, service_month=month, kind=meter, key=f"{key}@{version}",
-        line_key=f"{meter}/{key}@{version}" + ("" if negotiated is None else "/negotiated"), line=None, supplier=card.supplier, description=key, tax=TAXED,
+        line_key=f"{meter}/{key}@{version}" + ("" if negotiated is None else "/negotiated"),
+        line=None, supplier=card.supplier, description=key, tax=TAXED,
         quantity_base=quantity, unit=UNITS[meter], unit_price_krw=card.unit_price_krw, price_version=version,
         rated_krw=amount, amount_krw=amount, vat_krw=vat_of(amount),
     )  # fmt: skip

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 
+from metering.usage import allocated_usage, stored_usage, work_items
 from sqlalchemy import Connection, text
 
 from billing.booked import booked_lines
 from billing.charge import Booked
-from billing.commitment import amendment_entries
+from billing.commitment import amendment_entries, due_entries
 from billing.price_book import rates
 from billing.rate_card import RateCard
 from billing.rating import RateBook
 from core.month import Month
 from ledger.books import balances
 from ledger.journal import NewEntry
-from metering.usage import allocated_usage, stored_usage, work_items
 from metering.values import Usage, WorkItem
 from registry.terms import programme_terms
 from registry.values import ProgrammeTerms
@@ -28,7 +28,7 @@ class MonthInputs:
     """Everything that T(n) and its difference to what was booked follow from, at two marks.
 
     `balances`: the books at the journal mark, won, debit +. `deposits_confirmed`: projects whose deposit had reached
-    the agreed sum at this freeze or an earlier one. `amendments`: commitment changes due this month.
+    the agreed sum at this freeze or an earlier one. `amendments`: transfers and changes of commitment due this month.
     """
 
     terms: ProgrammeTerms
@@ -68,7 +68,7 @@ def gather(
         line_totals=line_totals(connection, programme, month),
         balances=balances(connection, programme, journal_mark),
         deposits_confirmed=_deposits_confirmed(connection, terms, month, journal_mark),
-        amendments=amendment_entries(connection, terms, month),
+        amendments=[*due_entries(connection, programme, month.last), *amendment_entries(connection, terms, month)],
         released=_released(connection, terms, month),
         earlier_pools_krw=history.pools_krw,
         pool_carried_krw=history.carried_krw,

@@ -114,7 +114,12 @@ def open_month(connection: Connection, programme: str, day: date) -> Month:
 
 def lock_month(connection: Connection, programme: str, month: Month, locked_at: datetime, locked_by: str) -> None:
     """Closes a month of a programme's books, for ever."""
+    lock_books(connection, programme)
     connection.execute(
-        text("INSERT INTO month_lock (programme, month, locked_at, locked_by) VALUES (:programme, :month, :at, :by)"),
-        {"programme": programme, "month": month.first, "at": locked_at, "by": locked_by},
-    )
+        text(
+            "INSERT INTO month_lock (programme, month, locked_at, locked_by, last_number)"
+            " VALUES (:programme, :month, :at, :by, :number)"
+        ),
+        {"programme": programme, "month": month.first, "at": locked_at, "by": locked_by,
+         "number": last_number(connection, programme)},
+    )  # fmt: skip

@@ -75,11 +75,15 @@ class Posting(Base):
 
 
 class MonthLock(Base):
-    """A closed month of a programme's books: nothing is booked into it any more."""
+    """A closed month of a programme's books: nothing is booked into it any more.
+
+    `last_number`: the journal's last entry at the lock; an entry of the month with a higher number came too late.
+    """
 
     __tablename__ = "month_lock"
     programme: Mapped[str] = mapped_column(ForeignKey("programme.code"), primary_key=True)
     month: Mapped[date] = mapped_column(primary_key=True)
     locked_at: Mapped[datetime]
     locked_by: Mapped[str] = mapped_column(Text)
+    last_number: Mapped[int]
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())

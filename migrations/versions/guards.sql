@@ -212,7 +212,7 @@ GRANT INSERT ON account, agreement, agreement_line, budget_record, category, cha
   document_sequence, dropped_field, entry, event, incentive_pool, incentive_share, intake_batch, line_limit, line_settlement,
   loaded_object, month_lock, month_run, party, payment, permit, posting, price_book, programme, project, published_file,
   quarantine, rate, run_step, seen, term, tier, usage_delta, weight TO jeongsan_rights;
-GRANT UPDATE (status, resolved_at, resolution, seq) ON quarantine TO jeongsan_rights;
+GRANT UPDATE (status, reason, detail, waits_for, resolved_at, resolution, seq) ON quarantine TO jeongsan_rights;
 GRANT UPDATE (valid) ON rate, line_limit TO jeongsan_rights;
 GRANT UPDATE (last_number) ON document_sequence TO jeongsan_rights;
 GRANT UPDATE (content, loaded_at) ON loaded_object TO jeongsan_rights;

@@ -1,0 +1,90 @@
+"""month run, month show, statements, verify: the monthly settlement."""
+
+from pathlib import Path
+
+import click
+from reports.statements import write_published
+
+from closing.run import STEPS, dry_run, run_month, show_month
+from closing.verify import verify_books
+from core.database import service_engine
+from core.month import Month
+from portal.command import Answer, Call, command
+from portal.month_text import month_text
+
+commands = click.Group()
+programme_option = click.option("--programme", required=True, help="Programme code.")
+
+STEP_NAMES = dict(
+    zip(STEPS, ("마감 시점 고정", "단가 적용", "재원 분담", "기장", "문서", "대사", "공표", "마감"), strict=True)
+)
+
+
+@commands.group("month", help="The monthly run.")
+def month() -> None:
+    """The group of the monthly run's commands."""
+
+
+@command(month, "run", help="Runs a month, or goes on where it stopped.")
+@click.argument("month")
+@programme_option
+@click.option("--dry-run", "dry", is_flag=True, help="Shows everything and books nothing.")
+@click.option("--until", type=click.Choice(STEPS), default="lock", help="Stops after this step.")
+def run(call: Call, month: str, programme: str, dry: bool, until: str) -> Answer:
+    """The eight steps; exit code 1 when the reconciliation finds a difference."""
+    engine = service_engine(call.settings)
+    wanted = Month.parse(month)
+    if dry:
+        document = dry_run(engine, programme, wanted, call.now)
+    else:
+        document = run_month(
+            engine, programme, wanted, call.now, until=until,
+            begin=lambda step: call.progress(f"  {wanted} {STEP_NAMES[step]} …", f"  {wanted} {step} …"),
+        )  # fmt: skip
+    return Answer(document=document, text=month_text(call, document), exit_code=1 if document["differences"] else 0)
+
+
+@command(month, "show", help="All figures of a month.")
+@click.argument("month")
+@programme_option
+def show(call: Call, month: str, programme: str) -> Answer:
+    """The figures as they were booked."""
+    with service_engine(call.settings).connect() as connection:
+        document = show_month(connection, programme, Month.parse(month))
+    return Answer(document=document, text=month_text(call, document))
+
+
+@command(commands, "statements", help="Writes a month's published workbooks.")
+@click.argument("month")
+@programme_option
+@click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to write into.")
+def statements(call: Call, month: str, programme: str, out: Path) -> Answer:
+    """The bytes that were published, byte for byte."""
+    with service_engine(call.settings).connect() as connection:
+        written = write_published(connection, programme, Month.parse(month), out)
+    document = {"out": str(out), "files": [{"name": name, "sha256": digest} for name, digest in written]}
+    lines = [f"  {digest[:12]}  {name}" for name, digest in written]
+    heading = call.say(f"{out} 에 통합문서 {len(written)}개를 썼습니다.", f"{len(written)} workbooks written to {out}.")
+    return Answer(document=document, text="\n".join([heading, *lines]))
+
+
+@command(commands, "verify", help="Checks the books, the budget, closed months and intake.")
+@click.option("--deep", is_flag=True, help="Derives everything anew from the raw events and compares.")
+def verify(call: Call, deep: bool) -> Answer:
+    """Exit code 1 when an ERROR is found."""
+    engine = service_engine(call.settings)
+    found = verify_books(engine, deep=deep, say=lambda text: call.progress(text, text))
+    ok = not any(one.level == "ERROR" for one in found)
+    document = {
+        "ok": ok,
+        "findings": [
+            {"level": one.level, "check": one.check, "message": one.message, "refs": list(one.refs)} for one in found
+        ],
+    }
+    lines = [f"{one.level:5}  {one.check}: {one.message}" for one in found]
+    lines.append(
+        call.say(
+            "장부가 맞습니다." if ok else "장부에 어긋남이 있습니다.", "The books hold." if ok else "Differences found."
+        )
+    )
+    return Answer(document=document, text="\n".join(lines), exit_code=0 if ok else 1)
