@@ -50,7 +50,7 @@ def loaded_objects(connection: Connection) -> dict[Key, Table]:
 
 def content_of(table: Table) -> dict[str, Any]:
     """The canonical content of an object: keys as in the file, what equals its default left out."""
-    return msgspec.to_builtins(table)
+    return msgspec.json.decode(msgspec.json.encode(table))
 
 
 def plan(before: Mapping[Key, Table], objects: Mapping[Key, Table], places: Mapping[Key, str]) -> Plan:
