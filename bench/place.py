@@ -11,7 +11,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import create_engine
+from sqlalchemy import create_engine, make_url
 
 from core import database, embedded, schema
 from core.settings import Settings
@@ -21,16 +21,18 @@ numbers = itertools.count()
 
 
 @contextmanager
-def fresh_database() -> Iterator[Settings]:
-    """Settings of a new, migrated database, which the environment names too; dropped afterwards."""
+def fresh_database(copy_of: Settings | None = None) -> Iterator[Settings]:
+    """Settings of a new, migrated database, or a copy of one, which the environment names too; dropped afterwards."""
     server = embedded.acquire(HOME)
     name = f"bench_{os.getpid()}_{next(numbers)}"
     admin = create_engine(
         server.url("postgres", server.password, "postgres").replace("postgresql:", "postgresql+psycopg:"),
         isolation_level="AUTOCOMMIT",
     )
+    source = f"TEMPLATE {make_url(copy_of.database_url).database} STRATEGY FILE_COPY" if copy_of else ""
+    database.dispose_engines()
     with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name}")
+        connection.exec_driver_sql(f"CREATE DATABASE {name} {source}")
     settings = Settings(
         database_url=server.url("jeongsan_bench", "bench", name),
         database_owner_url=server.url("postgres", server.password, name),

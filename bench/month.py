@@ -1,0 +1,91 @@
+"""The monthly run over 10^5 and 10^6 raw events with the same work: what follows rating must not grow with them."""
+
+import random
+import statistics
+import sys
+import tempfile
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+from bench.place import fresh_database, timed
+from bench.table import Row, seconds, times
+from closing.run import STEPS
+from core.database import owner_engine
+from core.settings import Settings
+from demo import work
+from demo.programme import REGISTRY, projects
+from demo.sent import MONTHS, instant, local
+from demo.service import call
+
+SIZES = (100_000, 1_000_000)
+REPEATS = 3
+MONTH = MONTHS[0]
+PROGRAMME = "MAIDV-2025"
+NOW = "2025-10-03T09:00:00+09:00"
+
+
+def rows() -> Iterator[Row]:
+    """Seconds of each step at 10^6 events, and how many times those at 10^5."""
+    small, large = (_measured(size) for size in SIZES)
+    late = STEPS[STEPS.index("split") :]
+    for step in STEPS:
+        yield _row(f"month run: {step}", small[step], large[step])
+    yield _row("month run: split to lock", sum(map(small.get, late)), sum(map(large.get, late)), "≤ 1.30×")
+    yield _row("month run: all", sum(small.values()), sum(large.values()))
+
+
+def _row(what: str, small_s: float, large_s: float, goal: str = "") -> Row:
+    return Row(what=what, result=seconds(large_s), growth=times(large_s / small_s), goal=goal)
+
+
+def _measured(size: int) -> dict[str, float]:
+    """Median seconds by step, each repeat on a copy of the same database."""
+    with fresh_database() as prepared:
+        _prepare(prepared, size)
+        repeats = [_steps(prepared) for _ in range(REPEATS)]
+    return {step: statistics.median(one[step] for one in repeats) for step in STEPS}
+
+
+def _steps(prepared: Settings) -> dict[str, float]:
+    with fresh_database(copy_of=prepared):
+        call("balances")  # opens the connection and imports what a run needs
+        call("month", "show", MONTH, "--programme", PROGRAMME)
+        return {
+            step: timed(lambda step=step: call(
+                "month", "run", MONTH, "--programme", PROGRAMME, "--until", step, now=NOW))
+            for step in STEPS
+        }  # fmt: skip
+
+
+def _prepare(settings: Settings, size: int) -> None:
+    print(f"    {size:,} events …", file=sys.stderr, flush=True)
+    call("load", REGISTRY, now="2025-09-01T09:00:00+09:00")
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "events.jsonl"
+        _write(path, size)
+        call("ingest", path, now="2025-10-02T09:00:00+09:00")
+    engine = owner_engine(settings)
+    with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql("VACUUM ANALYZE")
+        connection.exec_driver_sql("CHECKPOINT")
+
+
+def _write(path: Path, size: int) -> None:
+    """`size` GPU slices over the month's days and the eight projects, and the same deliveries whatever the size."""
+    rng, among = random.Random(size), projects()
+    delivered = [one for project in among for one in work.deliveries(random.Random(1), project)]
+    sent = [event for one in delivered for event in work.told(one, -1) if event.known_at < MONTH.end]
+    begin = local(MONTH.first)
+    with path.open("wb") as file:
+        file.writelines(event.line + b"\n" for event in sent)
+        for number in range(size):
+            start = begin + timedelta(seconds=rng.randrange(29 * 86_400))
+            project, model = among[number % len(among)].code, ("A100", "H100", "H200")[number % 3]
+            file.write(
+                (
+                    f'{{"specversion":"1.0","id":"b{number}","source":"/bench","type":"gpu.usage","data":{{"project":'
+                    f'"{project}","session":"s{number // 20}","start":"{instant(start)}","end":'
+                    f'"{instant(start + timedelta(minutes=15))}","gpus":"0.500","model":"{model}"}}}}\n'
+                ).encode()
+            )
