@@ -16,6 +16,7 @@ from demo.service import call
 
 PROGRAMME = "MAIDV-2025"
 CLOSES = ("2025-10-03", "2025-11-03", "2025-12-03", "2026-01-03")
+ORDER_DECIDES = b'"id":"conflict"'  # of two conflicting contents the first one stands
 pytestmark = pytest.mark.soak
 
 
@@ -53,7 +54,7 @@ def test_soak__four_months_in_order_add_up_to_one_month_of_everything_in_any_ord
     while cases == 0 or time.monotonic() < end:
         seed = random.SystemRandom().randrange(10**9)
         rng = random.Random(seed)
-        events = all_events(seed, rng.sample(projects(), 2))
+        events = [one for one in all_events(seed, rng.sample(projects(), 2)) if ORDER_DECIDES not in one.line]
         by_month = [[one for one in events if Month.at(one.known_at) == month] for month in MONTHS]
         with fresh_database():
             in_order = settled(tmp_path, by_month, list(zip(MONTHS, CLOSES, strict=True)))
