@@ -1,0 +1,141 @@
+"""The monthly run end to end on the worked case: figures, dry run, resuming after kill -9, two at once, the lock."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+from sqlalchemy import text
+
+from closing.run import STEPS
+from tests.worked import CLOSE, PROGRAMME, expected, needs_case, prepare, run
+
+pytestmark = needs_case
+FIGURES = ("charges", "lines", "matrix", "company", "hospital", "incentive", "budget", "ties", "differences")
+
+
+def figures(document: dict) -> dict:
+    return {name: document[name] for name in FIGURES}
+
+
+def published(engine) -> dict[str, str]:
+    with engine.connect() as connection:
+        return dict(connection.execute(text("SELECT name, sha256 FROM published_file")).all())
+
+
+def test_two_months__lines_and_balances_are_the_expected_ones(jeongsan):
+    prepare(jeongsan, "2025-12")
+    document = run(jeongsan, "2025-12")
+    want = expected()["2025-12"]
+    assert document["state"] == "locked"
+    assert document["differences"] == 0
+    for code, line in want["lines"].items():
+        assert {name: document["lines"][code][name] for name in line} == line
+    assert jeongsan("balances", "--programme", PROGRAMME) == want["balances_after_run"]
+    assert jeongsan("verify", "--deep")["ok"] is True
+
+
+def test_dry_run__answers_like_the_run_and_books_nothing(jeongsan, engine):
+    prepare(jeongsan)
+    before = jeongsan("balances", "--programme", PROGRAMME)
+    dry = run(jeongsan, "2025-11", "--dry-run")
+    assert jeongsan("balances", "--programme", PROGRAMME) == before
+    assert jeongsan("month", "show", "2025-11", "--programme", PROGRAMME)["state"] == "open"
+    assert figures(dry) == figures(run(jeongsan, "2025-11"))
+    assert published(engine)
+
+
+def test_run_twice__changes_no_figure(jeongsan):
+    prepare(jeongsan)
+    first = run(jeongsan, "2025-11")
+    balances = jeongsan("balances")
+    assert run(jeongsan, "2025-11") == first
+    assert jeongsan("balances") == balances
+
+
+def test_run__until_each_step_then_on_is_the_same_as_at_once(jeongsan):
+    prepare(jeongsan)
+    dry = run(jeongsan, "2025-11", "--dry-run")
+    for step in STEPS:
+        shown = run(jeongsan, "2025-11", "--until", step)
+        assert [one["state"] for one in shown["steps"]].count("done") == STEPS.index(step) + 1
+    assert figures(shown) == figures(dry)
+
+
+@pytest.fixture
+def reference(jeongsan, engine):
+    """Figures and files of an uninterrupted run, taken in a transaction of their own that a dry run gives back."""
+    prepare(jeongsan)
+    return figures(run(jeongsan, "2025-11", "--dry-run"))
+
+
+def begin_run() -> subprocess.Popen:
+    command = [sys.executable, "-c", "from portal.cli import main; main()", "month", "run", "2025-11", "--programme",
+               PROGRAMME, "--now", CLOSE["2025-11"]]  # fmt: skip
+    return subprocess.Popen(command, env=dict(os.environ), stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+
+def wait_for_sleep(connection) -> int:
+    for _ in range(600):
+        pid = connection.scalar(
+            text("SELECT pid FROM pg_stat_activity WHERE datname = current_database() AND wait_event = 'PgSleep'")
+        )
+        if pid:
+            return pid
+        time.sleep(0.05)
+    raise AssertionError("the run did not reach its step")
+
+
+def test_kill_9__in_each_step_then_again_ends_in_the_same_figures_and_files(jeongsan, owner, engine, reference):
+    with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+        connection.exec_driver_sql(
+            "CREATE FUNCTION stall() RETURNS trigger LANGUAGE plpgsql AS"
+            " $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$"
+        )
+        for step in STEPS:
+            connection.exec_driver_sql(
+                f"CREATE TRIGGER stall BEFORE INSERT ON run_step FOR EACH ROW WHEN (NEW.step = '{step}')"
+                " EXECUTE FUNCTION stall()"
+            )
+            process = begin_run()
+            backend = wait_for_sleep(connection)
+            process.send_signal(signal.SIGKILL)
+            process.wait()
+            connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": backend})
+            connection.exec_driver_sql("DROP TRIGGER stall ON run_step")
+            assert jeongsan("month", "show", "2025-11", "--programme", PROGRAMME)["state"] != "locked"
+    assert figures(run(jeongsan, "2025-11")) == reference
+    assert jeongsan("verify", "--deep")["ok"] is True
+    files = published(engine)
+    assert len(files) >= 6
+
+
+def test_two_runs_at_once__one_works_the_other_says_so(jeongsan, owner):
+    prepare(jeongsan)
+    with owner.connect() as connection:
+        connection.execute(text("SELECT pg_advisory_lock(hashtext('run:' || :code))"), {"code": PROGRAMME})
+        refused = run(jeongsan, "2025-11", exit_code=3)
+        assert "another run" in refused["messages"][0]
+        connection.rollback()
+        connection.execute(text("SELECT pg_advisory_unlock_all()"))
+    assert run(jeongsan, "2025-11")["state"] == "locked"
+
+
+def test_month_that_has_not_ended__is_refused(jeongsan):
+    prepare(jeongsan)
+    jeongsan("month", "run", "2025-11", "--programme", PROGRAMME, now="2025-11-30T14:59:59Z", exit_code=3)
+
+
+def test_month_after_the_next__is_refused(jeongsan):
+    prepare(jeongsan)
+    run(jeongsan, "2025-11")
+    now = "2026-02-05T00:00:00Z"
+    jeongsan("month", "run", "2026-01", "--programme", PROGRAMME, now=now, exit_code=3)
+    jeongsan("month", "run", "2025-10", "--programme", PROGRAMME, now=now, exit_code=3)
+
+
+def test_unknown_programme_and_bad_month__are_bad_input(jeongsan):
+    jeongsan("month", "run", "2025-11", "--programme", "NONE", exit_code=2)
+    jeongsan("month", "run", "2025-13", "--programme", PROGRAMME, exit_code=2)
