@@ -1,4 +1,5 @@
 -- Error codes that the service translates: JS001 a rule refuses.
+-- pg_temp stands last in every search path here: a temporary table of the service hides none of the books' tables.
 
 CREATE SEQUENCE intake_batch_id;
 CREATE SEQUENCE entry_id;
@@ -23,7 +24,7 @@ BEGIN
 END $$;
 
 -- ---------------------------------------------------------------- locked months
-CREATE FUNCTION refuse_locked_month() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION refuse_locked_month() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE hit record;
 BEGIN
   SELECT DISTINCT new_row.programme, new_row.month INTO hit
@@ -46,7 +47,7 @@ BEGIN
   END LOOP;
 END $$;
 
-CREATE FUNCTION check_month_lock() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION check_month_lock() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE newest date;
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtext('books:' || NEW.programme));
@@ -61,7 +62,7 @@ CREATE TRIGGER in_order BEFORE INSERT ON month_lock FOR EACH ROW EXECUTE FUNCTIO
 -- ---------------------------------------------------------------- the journal
 -- Postings come first, their entries after them in the same transaction (the foreign key waits for the commit): an entry
 -- is complete when it appears, and nothing can be added to it later.
-CREATE FUNCTION take_postings() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION take_postings() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE known bigint; posted bigint;
 BEGIN
   IF EXISTS (SELECT 1 FROM new_rows JOIN entry ON entry.id = new_rows.entry_id) THEN
@@ -80,7 +81,7 @@ END $$;
 CREATE TRIGGER take_postings AFTER INSERT ON posting REFERENCING NEW TABLE AS new_rows
   FOR EACH STATEMENT EXECUTE FUNCTION take_postings();
 
-CREATE FUNCTION check_entries() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION check_entries() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE bad record;
 BEGIN
   SELECT new_row.id, new_row.memo INTO bad
@@ -111,7 +112,7 @@ CREATE TRIGGER check_entries AFTER INSERT ON entry REFERENCING NEW TABLE AS new_
   FOR EACH STATEMENT EXECUTE FUNCTION check_entries();
 
 -- ---------------------------------------------------------------- commitments
-CREATE FUNCTION check_commitments(wanted text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION check_commitments(wanted text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE bad record;
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtext('commitment:' || wanted));
@@ -157,7 +158,7 @@ BEGIN
   END IF;
 END $$;
 
-CREATE FUNCTION check_commitments_of_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION check_commitments_of_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
   IF TG_TABLE_NAME = 'line_limit' THEN
     PERFORM check_commitments((SELECT programme FROM agreement_line WHERE id = NEW.line));
@@ -174,7 +175,7 @@ CREATE CONSTRAINT TRIGGER commitments AFTER INSERT ON budget_record DEFERRABLE I
   FOR EACH ROW EXECUTE FUNCTION check_commitments_of_row();
 
 -- ---------------------------------------------------------------- the run
-CREATE FUNCTION check_step_reset() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION check_step_reset() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
   IF OLD.step NOT IN ('rate', 'split') OR EXISTS (SELECT 1 FROM run_step WHERE programme = OLD.programme
        AND month = OLD.month AND step = 'post') THEN
@@ -185,7 +186,7 @@ END $$;
 CREATE TRIGGER only_before_post BEFORE DELETE ON run_step FOR EACH ROW EXECUTE FUNCTION check_step_reset();
 
 -- ---------------------------------------------------------------- partitions of the raw events
-CREATE FUNCTION ensure_event_partition(yyyymm integer) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public AS $$
+CREATE FUNCTION ensure_event_partition(yyyymm integer) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
   IF yyyymm NOT BETWEEN 100001 AND 999912 THEN
     RAISE EXCEPTION 'not a month: %', yyyymm;
@@ -208,7 +209,8 @@ END $$;
 REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO jeongsan_rights;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO jeongsan_rights;
-GRANT INSERT ON account, agreement, agreement_line, budget_record, category, charge, dead_letter, document, document_charge,
+GRANT INSERT (programme, code) ON account TO jeongsan_rights;
+GRANT INSERT ON agreement, agreement_line, budget_record, category, charge, dead_letter, document, document_charge,
   document_sequence, dropped_field, entry, event, incentive_pool, incentive_share, intake_batch, line_limit, line_settlement,
   loaded_object, month_lock, month_run, party, payment, permit, posting, price_book, programme, project, published_file,
   quarantine, rate, run_step, seen, term, tier, usage_delta, weight TO jeongsan_rights;
