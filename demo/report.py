@@ -3,6 +3,8 @@
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 
+from reports.ties import Finding
+
 Say = Callable[[str, str], str]
 BAR = 48
 SHOWN_FINDINGS = 12
@@ -14,14 +16,16 @@ def differences(months: Sequence[Mapping], checked: Mapping) -> int:
     return sum(month["differences"] for month in months) + errors
 
 
-def render(say: Say, intake: Mapping, months: Sequence[Mapping], checked: Mapping, out: Path) -> str:
+def render(
+    say: Say, intake: Mapping, months: Sequence[Mapping], found: Sequence[Finding], checked: Mapping, out: Path
+) -> str:
     """The whole report; its last line is `reconciled: N differences`."""
     files = sorted(out.rglob("*.xlsx"))
     parts = [
         _intake(say, intake),
         _budget(say, months[-1]["budget"]),
         _months(say, months),
-        _findings(say, checked["findings"]),
+        _findings(say, [*(Finding(**one) for one in checked["findings"]), *found]),
         say(f"정산서 {len(files)}개: {out.absolute()}", f"{len(files)} statements: {out.absolute()}"),
         f"reconciled: {differences(months, checked)} differences",
     ]
@@ -99,10 +103,10 @@ def _month_row(month: Mapping) -> tuple[str, ...]:
     )
 
 
-def _findings(say: Say, findings: Sequence[Mapping]) -> str:
+def _findings(say: Say, findings: Sequence[Finding]) -> str:
     if not findings:
         return say("점검 결과: 지적 사항이 없습니다.", "Findings: none.")
-    shown = [f"  {one['level']:5} {one['check']}: {one['message']}" for one in findings[:SHOWN_FINDINGS]]
+    shown = [f"  {one.level:5} {one.check}: {one.message}" for one in findings[:SHOWN_FINDINGS]]
     more = len(findings) - len(shown)
     rest = [say(f"  … 그 밖에 {more}건", f"  … and {more} more")] if more > 0 else []
     return "\n".join([say(f"점검 결과 {len(findings)}건", f"Findings: {len(findings)}"), *shown, *rest])

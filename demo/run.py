@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
 
+from core.database import service_engine
 from core.month import Month
+from core.settings import Settings
 from demo import events, payments, report
 from demo.programme import REGISTRY, Project, projects
 from demo.sent import MONTHS, local
 from demo.service import call
+from registry.terms import programme_terms
+from reports import audit
+from reports.ties import Finding
 
 PROGRAMME = "MAIDV-2025"
 HOME = Path(".jeongsan/demo")
@@ -51,7 +56,7 @@ def run(lang: str) -> int:
     months = [_month(voice, month, files[month], among) for month in MONTHS]
     voice.progress("원시 기록부터 다시 계산해 대조", "deriving everything anew from the raw events")
     checked = call("verify", "--deep", now=stamp(_close(MONTHS[-1]) + timedelta(days=10)))
-    print(report.render(voice.text, call("intake"), months, checked, OUT))
+    print(report.render(voice.text, call("intake"), months, _findings(), checked, OUT))
     return 0 if report.differences(months, checked) == 0 else 1
 
 
@@ -79,6 +84,17 @@ def _settle(voice: Voice, month: Month, file: Path, among: Sequence[Project]) ->
         call("payments", "import", deposits, now=stamp(close - timedelta(hours=12)))
     voice.progress(f"{month}: 월 정산", f"{month}: the monthly run")
     return call("month", "run", month, "--programme", PROGRAMME, now=stamp(close))
+
+
+def _findings() -> list[Finding]:
+    """What the auditors' checks found at each close, each finding once."""
+    found: dict[tuple[str, str], Finding] = {}
+    with service_engine(Settings.from_environment()).connect() as connection:
+        terms = programme_terms(connection, PROGRAMME)
+        for month in MONTHS:
+            for one in audit.findings(connection, terms, month):
+                found.setdefault((one.check, one.message), one)
+    return sorted(found.values(), key=lambda one: (one.level, one.check))
 
 
 def _close(month: Month) -> datetime:
