@@ -68,7 +68,9 @@ class DataTable(Page):
             if not row.ref:
                 raise ValueError(f"{self.name}: a row without a reference: {values}")
             cells = [
-                (style(value.kind, "correction" if row.amber else ""), value.value) if type(value) is As else (look, value)
+                (style(value.kind, "correction" if row.amber else ""), value.value)
+                if type(value) is As
+                else (look, value)
                 for look, value in zip(looks[row.amber], values, strict=False)
             ]
             cells.append((looks[row.amber][-1], row.ref))
@@ -101,7 +103,9 @@ class DataTable(Page):
             letter = address(1, len(self.columns))[:-1]
             cells = ranged(FIRST_ROW, min(figures) + 1, last, max(figures) + 1)
             note = "범위의 각 행은 참조 열의 번호를 따름"
-            self.document.trace_of(self.name, cells, f"{section}의 수량과 금액", None, f"range:{letter}열 참조번호", note)
+            self.document.trace_of(
+                self.name, cells, f"{section}의 수량과 금액", None, f"range:{letter}열 참조번호", note
+            )
 
     def _checks(self, totals: Mapping[int, object], foots: Mapping, last: int) -> None:
         checks: dict[int, list[Check]] = {}
@@ -116,5 +120,3 @@ class DataTable(Page):
             checks.setdefault(index + 1, []).append(Check(formula=f"SUMPRODUCT(ABS({parts}))", residual=residual))
         if checks:
             self.check_cells({column: combined(*several) for column, several in checks.items()})
-
-

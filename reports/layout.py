@@ -253,10 +253,10 @@ class Form(Page):
             columns=tuple(starts), kinds=tuple(column.kind for column in columns),
         )  # fmt: skip
         if total:
-            refs = {
-                index: f"sum:{ranged(first, starts[index], last, starts[index])}" for index in range(len(columns))
-            }
-            self._row(columns, starts, Row(values=total.values, ref=total.ref or refs, item=f"{title} 합계", total=True))
+            refs = {index: f"sum:{ranged(first, starts[index], last, starts[index])}" for index in range(len(columns))}
+            self._row(
+                columns, starts, Row(values=total.values, ref=total.ref or refs, item=f"{title} 합계", total=True)
+            )
         for row in after:
             self._row(columns, starts, row)
         return place
@@ -266,7 +266,9 @@ class Form(Page):
         cells, figures = [], []
         for index, (column, value) in enumerate(zip(columns, row.values, strict=True)):
             kind, value = (value.kind, value.value) if isinstance(value, As) else (column.kind, value)
-            cells.append((("code" if row.total and kind == "text" and not index else kind) + variant, value, column.span))
+            cells.append(
+                (("code" if row.total and kind == "text" and not index else kind) + variant, value, column.span)
+            )
             if kind in FIGURES and value is not None:
                 figures.append((starts[index], value, row.ref_of(index)))
         number = self.place(*cells, height=self._height(cells, 17))
@@ -312,9 +314,7 @@ class Form(Page):
             parts += ("-" if sign < 0 else "+" if parts else "") + ranged(
                 place.first, place.columns[index], last, place.columns[index]
             )
-        residual = sum(
-            abs(sum(sign * self.value(row, place.columns[index]) for sign, index in terms)) for row in rows
-        )
+        residual = sum(abs(sum(sign * self.value(row, place.columns[index]) for sign, index in terms)) for row in rows)
         return Check(formula=f"SUMPRODUCT(ABS({parts}))", residual=residual)
 
     def cells(self, *terms: tuple[int, int, int]) -> Check:

@@ -24,9 +24,7 @@ def number_words(number: int) -> str:
 
 
 def _group_words(group: int) -> str:
-    return "".join(
-        DIGITS[group // 10**power % 10] + SMALL[power] for power in (3, 2, 1, 0) if group // 10**power % 10
-    )
+    return "".join(DIGITS[group // 10**power % 10] + SMALL[power] for power in (3, 2, 1, 0) if group // 10**power % 10)
 
 
 def amount_words(amount_krw: int) -> str:

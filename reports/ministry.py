@@ -1,0 +1,408 @@
+"""예산집행현황: budget execution by project and by cost category, execution and payment, months, findings."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from reports.chart import execution_chart
+from reports.data_table import DataTable
+from reports.figures import Figures
+from reports.layout import Column, Document, Form, Placed, Row, combined
+from reports.ties import Finding
+from reports.trace import write_trace
+from reports.wording import category_name, new_document, project_label, rate
+from reports.words import date_text
+
+TITLE = "예산집행현황"
+WIDTHS = (16, 14.2, 8.5, 13.8, 14.2, 14.2, 13, 9, 14.2, 7.5, 12.5, 12.5, 21)
+NAMES = ("과제", "예산액", "전년도\n이월액", "증감(△)", "예산현액\nA", "교부액\nB", "집행액\nC", "다음연도\n이월 D",
+         "집행잔액\nE", "집행률\nC / A", "발생이자", "반납액", "비고")  # fmt: skip
+KINDS = ("text", *["won"] * 8, "rate", "won", "won", "text")
+IDENTITIES = (
+    Column(title="구분", kind="code"),
+    Column(title="식", kind="text", span=3),
+    Column(title="좌변", kind="won"),
+    Column(title="우변", kind="won"),
+    Column(title="차이", kind="difference"),
+    Column(title="판정", kind="verdict"),
+    Column(title="비고", kind="text", span=5),
+)
+PAID_WIDTHS = (19, 15.5, 15, 15.5, 15.5, 15, 10, 16, 15, 14, 16, 18)
+PAID = (
+    Column(title="과제", kind="text"),
+    Column(title="예산현액\nA", kind="won"),
+    Column(title="당월 집행", kind="won"),
+    Column(title="집행 누계\nC", kind="won"),
+    Column(title="지급 누계\nP", kind="won"),
+    Column(title="미지급\nC - P", kind="won"),
+    Column(title="지급률\nP / C", kind="rate"),
+    Column(title="공급가액 누계", kind="won"),
+    Column(title="자부담 누계", kind="won"),
+    Column(title="초과분 누계\n(기업 부담)", kind="won"),
+    Column(title="부가가치세 누계\n(기업 부담)", kind="won"),
+    Column(title="비고", kind="text"),
+)
+MONTHS_WIDTHS = (14, 19, 19, 19, 19, 20, 13, 19, 19)
+MONTHS = (
+    Column(title="월", kind="code"),
+    Column(title="당월 집행", kind="won"),
+    Column(title="집행 누계", kind="won"),
+    Column(title="당월 지급", kind="won"),
+    Column(title="지급 누계", kind="won"),
+    Column(title="예산현액", kind="won"),
+    Column(title="집행률", kind="rate"),
+    Column(title="자부담", kind="won"),
+    Column(title="기업 직접 부담", kind="won"),
+)
+FINDINGS = (
+    Column(title="번호", kind="code", width=7),
+    Column(title="등급", kind="code", width=9),
+    Column(title="점검 항목", kind="text", width=44),
+    Column(title="내용", kind="text", width=84),
+    Column(title="근거", kind="text", width=40),
+)
+AVAILABLE, PROGRAMME = "미협약(가용)", "사업 단위"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """A row of the budget table, in won: original, change, current A, executed C, left E."""
+
+    label: str
+    original_krw: int
+    change_krw: int
+    current_krw: int
+    executed_krw: int
+    left_krw: int
+    note: str
+    refs: dict[int, str]
+    carry_in_krw: int = 0
+
+
+def ministry_statement(figures: Figures, findings: Sequence[Finding]) -> Document:
+    """The ministry's workbook."""
+    document = new_document(figures, "부처 예산집행현황", "statement", figures.terms.ministry)
+    _by_project(document, figures)
+    _by_category(document, figures)
+    _paid_sheet(document, figures)
+    _months_sheet(document, figures)
+    _findings_sheet(document, figures, findings)
+    write_trace(document)
+    return document
+
+
+# ---------------------------------------------------------------------- the budget tables
+def _amended(figures: Figures, codes: Iterable[str]) -> str:
+    """When the limits of some lines were amended, up to this month."""
+    days = {start for code in codes for project in figures.terms.projects.values() for line in project.lines
+            if line.code == code for start, _limit in line.limits[1:] if start <= figures.month.last}  # fmt: skip
+    return "협약변경 " + ", ".join(f"{day.year}-{day.month:02d}" for day in sorted(days)) if days else ""
+
+
+def _released(figures: Figures, project: str) -> int:
+    """What of a project's commitment the runs released so far, in won."""
+    return sum(
+        -entry.postings.get(f"budget:committed:{project}", 0) for entry in figures.entries if entry.kind == "release"
+    )
+
+
+def _closed(figures: Figures, project: str) -> bool:
+    closes = figures.terms.projects[project].closes
+    return closes is not None and closes <= figures.month
+
+
+def project_executions(figures: Figures) -> list[Execution]:
+    """By project: the original limits, their change, and A, C, E from the books."""
+    rows = []
+    for code in sorted(figures.terms.projects):
+        lines = figures.line_terms(code)
+        original = sum(line.limits[0][1] for line in lines)
+        now = sum(line.limit_krw(figures.month) for line in lines)
+        executed = figures.balance(f"budget:executed:{code}")
+        left = figures.balance(f"budget:committed:{code}")
+        released = _released(figures, code) if _closed(figures, code) else 0
+        note = "과제 종료: 잔액 해제" if _closed(figures, code) else _amended(figures, [line.code for line in lines])
+        rows.append(Execution(
+            label=project_label(figures, code), original_krw=original, change_krw=now - original - released,
+            current_krw=executed + left, executed_krw=executed, left_krw=left, note=note,
+            refs=_execution_refs(figures, [line.code for line in lines], f"budget:executed:{code}",
+                                 f"budget:committed:{code}"),
+        ))  # fmt: skip
+    return rows
+
+
+def category_executions(figures: Figures) -> list[Execution]:
+    """By cost category: limits from the registry, execution from the line settlements."""
+    rows = []
+    for category in figures.terms.categories:
+        lines = [line for code in sorted(figures.terms.projects) for line in figures.line_terms(code)
+                 if line.category == category]  # fmt: skip
+        if not lines:
+            continue
+        settled = figures.lines
+        executed = sum(settled[line.code].total_voucher_krw for line in lines if line.code in settled)
+        original = sum(line.limits[0][1] for line in lines)
+        closed = [line for line in lines if _closed(figures, line.project)]
+        left = sum(line.limit_krw(figures.month) - settled[line.code].total_voucher_krw
+                   for line in lines if line not in closed and line.code in settled)  # fmt: skip
+        left += sum(line.limit_krw(figures.month) for line in lines if line not in closed and line.code not in settled)
+        note = "과제 종료: 잔액 해제" if closed else _amended(figures, [line.code for line in lines])
+        references = ", ".join(f"line:{figures.month}/{line.code}" for line in lines)
+        limits = ", ".join(f"registry:line/{line.code}/grant_limit_krw" for line in lines)
+        rows.append(Execution(
+            label=category_name(figures, category), original_krw=original,
+            change_krw=executed + left - original, current_krw=executed + left, executed_krw=executed, left_krw=left,
+            note=note, refs={1: limits, 2: limits, 3: limits, 4: limits, 5: limits, 6: references, 7: references,
+                             8: references, 9: references, 10: references, 11: references},
+        ))  # fmt: skip
+    return rows
+
+
+def _execution_refs(figures: Figures, lines: Sequence[str], executed: str, left: str) -> dict[int, str]:
+    limits = ", ".join(f"registry:line/{line}/grant_limit_krw" for line in lines) or f"balance:{left}@{figures.month}"
+    spent, rest = f"balance:{executed}@{figures.month}", f"balance:{left}@{figures.month}"
+    both = f"{spent}, {rest}"
+    return {1: limits, 2: limits, 3: limits, 4: both, 5: both, 6: spent, 7: rest, 8: rest, 9: both, 10: both, 11: both}
+
+
+def _available(figures: Figures, original_krw: int) -> Execution:
+    """What is not committed: the rest of the appropriation, what closed projects gave back, carry-in and transfers."""
+    terms = figures.terms
+    available = figures.balance("budget:available")
+    moved = sum(entry.postings.get("budget:available", 0) for entry in figures.entries
+                if entry.kind in ("release", "amendment", "transfer"))  # fmt: skip
+    late = sum(  # once a project's commitment is released, what is still executed comes out of what is available
+        entry.postings.get("budget:available", 0) for entry in figures.entries if entry.kind == "settle"
+    )
+    reference = f"balance:budget:available@{figures.month}"
+    released = any(_closed(figures, code) for code in terms.projects)
+    return Execution(
+        label=AVAILABLE, original_krw=terms.appropriation_krw - original_krw, change_krw=moved + late,
+        carry_in_krw=terms.carry_in_krw, current_krw=available, executed_krw=0, left_krw=available,
+        note="종료 과제 잔액 포함" if released else "", refs=dict.fromkeys(range(1, 12), reference),
+    )  # fmt: skip
+
+
+def _budget_rows(figures: Figures, rows: Sequence[Execution]) -> list[Row]:
+    shown = [*rows, _available(figures, sum(row.original_krw for row in rows))]
+    month, budget = figures.month, figures.budget_krw
+    return [
+        *(
+            Row(
+                values=[one.label, one.original_krw, one.carry_in_krw, one.change_krw, one.current_krw, 0,
+                        one.executed_krw, 0, one.left_krw, rate(one.executed_krw, one.current_krw), 0, 0, one.note],
+                ref=one.refs, item=one.label,
+            )
+            for one in shown
+        ),
+        Row(
+            values=[PROGRAMME, 0, 0, 0, 0, budget.get("grant_received", 0), 0, 0, 0, None, budget.get("interest", 0), 0,
+                    "교부·이자는 사업 단위"],
+            ref={**dict.fromkeys(range(1, 5), f"budget:{month}/appropriation"), 5: f"budget:{month}/grant_received",
+                 **dict.fromkeys(range(6, 10), f"budget:{month}/executed"), 10: f"budget:{month}/interest",
+                 11: f"budget:{month}/returned"},
+            item=PROGRAMME,
+        ),
+    ]  # fmt: skip
+
+
+def current_krw(figures: Figures) -> int:
+    """예산현액 A of the programme from its reference data and dated records, in won."""
+    return figures.terms.appropriation_krw + figures.terms.carry_in_krw + figures.budget_krw.get("transfer", 0)
+
+
+def _budget_table(form: Form, title: str, first: str, figures: Figures, rows: Sequence[Execution]) -> Placed:
+    """The table with 합계 below, the totals from the programme's own records and the line settlements."""
+    columns = [Column(title=first if not index else name, kind=kind)
+               for index, (name, kind) in enumerate(zip(NAMES, KINDS, strict=True))]  # fmt: skip
+    terms, budget = figures.terms, figures.budget_krw
+    current = current_krw(figures)
+    executed = sum(one.voucher_krw for one in figures.settled)
+    total = Row(values=["합계", terms.appropriation_krw, terms.carry_in_krw, budget.get("transfer", 0), current,
+                        budget.get("grant_received", 0), executed, 0, current - executed, rate(executed, current),
+                        budget.get("interest", 0), 0, ""])  # fmt: skip
+    place = form.table(title, columns, _budget_rows(figures, rows), total)
+    checks = form.sums(place, *range(1, 9), 10, 11)
+    checks[5] = combined(checks[5], form.foots(place, (1, 1), (1, 2), (1, 3), (-1, 4)))
+    checks[9] = combined(checks[9], form.foots(place, (1, 4), (-1, 6), (-1, 7), (-1, 8)))
+    form.check_cells(checks)
+    return place
+
+
+def _by_project(document: Document, figures: Figures) -> None:
+    form = Form(document, "과제별", WIDTHS)
+    terms = figures.terms
+    ministry = figures.parties[terms.ministry].name
+    form.header(
+        "예산집행현황 (과제별)",
+        f"{date_text(figures.month.last)} 기준 · {terms.name} ({terms.code}) · {ministry} · 회계연도 {terms.fiscal_year}",
+    )
+    rows = project_executions(figures)
+    place = _budget_table(form, "1. 과제별 예산집행", "과제", figures, rows)
+    _identities(form, figures, place)
+    form.note(
+        "집행은 월 정산으로 확정된 바우처 금액이며 지급과 다릅니다(「집행·지급」). 부가가치세와 자부담은 예산집행에 들어 있지 않습니다.",
+        "교부액과 발생이자는 증빙이 있는 사업 단위 기록이며 과제에 나누지 않습니다. 반납액은 최종 정산에서 확정됩니다.",
+    )
+    form.finish(first_figure_row=7)
+    document.totals["ministry_executed_krw"] = form.value(place.total, 7)
+
+
+def _identities(form: Form, figures: Figures, table: Placed) -> None:
+    """A = budget ± changes; A = C + D + E; executed + committed + available = A: each side from another place."""
+    current, month = current_krw(figures), figures.month
+    balances = figures.balances()
+    executed, committed = (sum(krw for code, krw in balances.items() if code.startswith(prefix))
+                           for prefix in ("budget:executed:", "budget:committed:"))  # fmt: skip
+    available, booked = balances.get("budget:available", 0), -balances.get("budget:appropriation", 0)
+    settled = sum(one.voucher_krw for one in figures.settled)
+    rest, total = committed + available, f"sum:E{table.total}"
+    sides = (
+        ("예산현액", "예산액 + 전년도이월액 ± 증감 = A", current, booked, f"예산액 {figures.terms.appropriation_krw:,}",
+         f"budget:{month}/current", f"balance:budget:appropriation@{month}"),
+        ("집행", "A = C + D + E", current, settled + rest, f"{settled:,} + 0 + {rest:,}", total,
+         f"sum:G{table.total}:I{table.total}"),
+        ("재원 상태", "집행 + 약정 + 가용 = A", executed + rest, current,
+         f"{executed:,} + {committed:,} + {available:,}", f"budget:{month}/executed, budget:{month}/committed, "
+         f"budget:{month}/available", total),
+    )  # fmt: skip
+    rows = [
+        Row(values=[name, formula, left, right, left - right, "일치" if left == right else "불일치", note],
+            ref={2: left_ref, 3: right_ref, 4: f"{left_ref}, {right_ref}"}, item=name)
+        for name, formula, left, right, note, left_ref, right_ref in sides
+    ]  # fmt: skip
+    place = form.table("2. 항등식 검산", IDENTITIES, rows)
+    form.check_cells({7: combined(form.foots(place, (1, 2), (-1, 3)), form.foots(place, (1, 4)))})
+
+
+def _by_category(document: Document, figures: Figures) -> None:
+    form = Form(document, "비목별", WIDTHS)
+    form.header(
+        "예산집행현황 (비목별)",
+        f"{date_text(figures.month.last)} 기준 · {figures.terms.name} ({figures.terms.code})",
+        approval=False,
+    )
+    _budget_table(form, "비목별 예산집행", "비목", figures, category_executions(figures))
+    form.note("종료된 과제의 남은 한도는 그 비목의 증감(△)으로 빠져 미협약(가용)으로 돌아갑니다.")
+    form.finish(first_figure_row=7)
+
+
+# ---------------------------------------------------------------------- 집행·지급
+def _paid_sheet(document: Document, figures: Figures) -> None:
+    form = Form(document, "집행·지급", PAID_WIDTHS)
+    form.header(
+        "집행 · 지급 · 자부담",
+        f"{date_text(figures.month.last)} 기준 · 집행 = 정산 확정, 지급 = 전담기관이 공급기관에 보낸 금액 (마감까지 확인된 것)",
+        approval=False,
+    )
+    codes = sorted(figures.terms.projects)
+    rows = [_paid_row(figures, code) for code in codes]
+    balances = figures.balances()
+    executed = sum(krw for code, krw in balances.items() if code.startswith("budget:executed:"))
+    committed = sum(krw for code, krw in balances.items() if code.startswith("budget:committed:"))
+    unpaid = balances.get("receivable:agency", 0)
+    now = figures.posted("budget:executed:", "settle")
+    supply, self_pay, excess, vat = (sum(getattr(one, name) for one in figures.settled)
+                                     for name in ("supply_krw", "self_pay_krw", "excess_krw", "vat_krw"))  # fmt: skip
+    total = Row(values=["합계", executed + committed, now, executed, executed - unpaid, unpaid,
+                        rate(executed - unpaid, executed), supply, self_pay, excess, vat, ""])  # fmt: skip
+    place = form.table("1. 바우처: 집행과 지급", PAID, rows, total)
+    checks = form.sums(place, 1, 2, 3, 4, 5, 7, 8, 9, 10)
+    checks[6] = combined(checks[6], form.foots(place, (1, 3), (-1, 4), (-1, 5)))
+    checks[8] = combined(checks[8], form.foots(place, (1, 7), (-1, 3), (-1, 8), (-1, 9)))
+    form.check_cells(checks)
+    form.note(
+        "자부담과 부가가치세는 예산이 아니라 기업이 부담하는 금액으로 따로 보입니다. 공급가액 누계 = 집행 누계(바우처) + 자부담 누계 + 초과분 누계."
+    )
+    form.finish(first_figure_row=7)
+
+
+def _paid_row(figures: Figures, code: str) -> Row:
+    settled = [one for one in figures.settled if one.project == code]
+    now = sum(one.voucher_krw for one in settled if one.month == figures.month)
+    executed, paid = sum(one.voucher_krw for one in settled), figures.agency_paid(code)
+    current = sum(figures.balance(f"budget:{state}:{code}") for state in ("executed", "committed"))
+    supply, self_pay, excess, vat = (sum(getattr(one, name) for one in settled)
+                                     for name in ("supply_krw", "self_pay_krw", "excess_krw", "vat_krw"))  # fmt: skip
+    lines = (
+        ", ".join(f"line:{figures.month}/{line.code}" for line in figures.line_terms(code))
+        or f"budget:{figures.month}/executed"
+    )
+    spent = f"balance:budget:executed:{code}@{figures.month}"
+    unpaid = f"balance:receivable:agency@{figures.month}"
+    return Row(
+        values=[project_label(figures, code), current, now, executed, paid, executed - paid, rate(paid, executed), supply,
+                self_pay, excess, vat, ""],
+        ref={1: f"{spent}, balance:budget:committed:{code}@{figures.month}", 2: lines, 3: spent, 4: unpaid, 5: unpaid,
+             6: unpaid, **dict.fromkeys(range(7, 11), lines)},
+        item=project_label(figures, code),
+    )  # fmt: skip
+
+
+# ---------------------------------------------------------------------- 월별추이
+def _months_sheet(document: Document, figures: Figures) -> None:
+    form = Form(document, "월별추이", MONTHS_WIDTHS)
+    form.header(
+        "월별 집행 추이",
+        f"회계연도 {figures.terms.fiscal_year} · {date_text(figures.month.last)} 기준",
+        approval=False,
+    )
+    rows = _month_rows(figures)
+    balances = figures.balances()
+    executed = sum(krw for code, krw in balances.items() if code.startswith("budget:executed:"))
+    direct = sum(figures.direct_krw.values()) + sum(one.excess_krw for one in figures.settled)
+    total = Row(values=["합계", executed, None, executed - balances.get("receivable:agency", 0), None, None, None,
+                        sum(one.self_pay_krw for one in figures.settled), direct])  # fmt: skip
+    place = form.table("1. 월별", MONTHS, rows, total)
+    checks = form.sums(place, 1, 3, 7, 8)
+    checks[3] = form.cells((1, place.total, 2), (-1, place.last, 3))
+    checks[5] = form.cells((1, place.total, 4), (-1, place.last, 5))
+    form.check_cells(checks)
+    form.section("2. 월별 집행·지급(원, 왼쪽 축)과 누계 집행률(%, 오른쪽 축)", "")
+    top = form.sheet.last_row + 1
+    for _ in range(16):
+        form.spacer(18)
+    form.sheet.chart(execution_chart(form.sheet, place, rows, sum(MONTHS_WIDTHS)), f"A{top}")
+    form.finish(first_figure_row=7)
+
+
+def _month_rows(figures: Figures) -> list[Row]:
+    rows, executed, paid, current = [], 0, 0, figures.terms.appropriation_krw + figures.terms.carry_in_krw
+    current += sum(krw for month, krw in figures.transfers_krw.items() if month < figures.months[0])
+    for month in figures.months:
+        settled = [one for one in figures.settled if one.month == month]
+        now = sum(one.voucher_krw for one in settled)
+        out = sum(figures.agency_paid(code, [month]) for code in figures.terms.projects)
+        executed, paid = executed + now, paid + out
+        current += figures.transfers_krw.get(month, 0)
+        direct = figures.direct_krw.get(month, 0) + sum(one.excess_krw for one in settled)
+        direct_ref = f"matrix:{month}/company_direct/*"
+        rows.append(Row(
+            values=[str(month), now, executed, out, paid, current, rate(executed, current),
+                    sum(one.self_pay_krw for one in settled), direct],
+            ref={1: f"budget:{month}/executed_month", 2: f"budget:{month}/executed",
+                 **dict.fromkeys((3, 4), f"balance:receivable:agency@{month}"), 5: f"budget:{month}/current",
+                 6: f"budget:{month}/executed", 7: f"matrix:{month}/self_pay/*", 8: direct_ref},
+            item=str(month),
+        ))  # fmt: skip
+    return rows
+
+
+# ---------------------------------------------------------------------- 점검결과
+def _findings_sheet(document: Document, figures: Figures, findings: Sequence[Finding]) -> None:
+    table = DataTable(document, "점검결과", FINDINGS, key_columns=2)
+    ordered = sorted(findings, key=lambda one: (one.level != "ERROR", one.check, one.message))
+    errors = sum(one.level == "ERROR" for one in findings)
+    table.fill(
+        "점검 결과",
+        f"{date_text(figures.month.last)} 기준 · 오류 {errors:,}건 · 주의 {len(findings) - errors:,}건",
+        "감사 점검",
+        (
+            Row(
+                values=(position, "오류" if one.level == "ERROR" else "주의", one.check, one.message,
+                        ", ".join(one.refs[:6]) + (" …" if len(one.refs) > 6 else "")),
+                ref=", ".join(one.refs) or "-", amber=one.level == "ERROR",
+            )
+            for position, one in enumerate(ordered, 1)
+        ),
+        unit="",
+    )  # fmt: skip
