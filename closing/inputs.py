@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 from fractions import Fraction
 
-from metering.usage import allocated_usage, stored_usage, work_items
 from sqlalchemy import Connection, text
 
 from billing.booked import booked_lines
@@ -17,6 +16,7 @@ from billing.rating import RateBook
 from core.month import Month
 from ledger.books import balances
 from ledger.journal import NewEntry
+from metering.usage import allocated_usage, stored_usage, work_items
 from metering.values import Usage, WorkItem
 from registry.terms import programme_terms
 from registry.values import ProgrammeTerms

@@ -1,12 +1,9 @@
 """The eight steps of a monthly run; each takes the caller's transaction and returns its control totals."""
 
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from datetime import datetime
 from fractions import Fraction
 
-from metering.usage import freeze_mark
-from reports.statements import publish as publish_files
-from reports.statements import render, statement_totals
 from sqlalchemy import Connection, Engine, text
 
 from billing.booked import write_charges
@@ -18,9 +15,12 @@ from core.errors import RuleRefused
 from core.month import Month
 from ledger.books import last_number, lock_month
 from ledger.books import post as post_entries
+from metering.usage import freeze_mark
 from registry.terms import programme_terms
 from reports.audit import findings
 from reports.month import company_figures, hospital_figures, month_lines
+from reports.statements import prepare
+from reports.statements import publish as publish_files
 from reports.tie_out import month_ties, usage_totals
 from settlement.line import LineResult
 
@@ -148,17 +148,15 @@ def reconcile(connection: Connection, context: Context) -> dict:
         {"programme": context.programme, "month": context.month.first},
     )
     derived = _result(connection, context).derived
-    statements = statement_totals(connection, context.programme, context.month)
-    ties = month_ties(connection, terms, context.month, derived, frozen, statements)
+    statements = prepare(connection, context.programme, context.month)
+    ties = month_ties(connection, terms, context.month, derived, frozen, statements.totals)
     context.ties = [
         {"name": tie.name, "left": tie.left, "right": tie.right, "difference": tie.difference, "note": tie.note}
         for tie in ties
     ]
     context.difference_count = sum(tie.difference not in (0, "0") for tie in ties)
-    context.files = render(
-        connection, context.programme, context.month, ties, findings(connection, terms, context.month)
-    )
-    return {"ties": context.ties, "tie_names": [asdict(tie) for tie in ties]}
+    context.files = statements.complete(ties, findings(connection, terms, context.month))
+    return {"ties": context.ties}
 
 
 def publish(connection: Connection, context: Context) -> dict:

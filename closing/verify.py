@@ -2,8 +2,6 @@
 
 from collections.abc import Callable, Iterable, Iterator
 
-from metering.quarantine import intake_counts
-from metering.usage import rederive
 from sqlalchemy import Connection, Engine, text
 
 from billing.booked import month_charges
@@ -12,6 +10,8 @@ from closing.inputs import gather
 from core.month import Month
 from ledger.books import locked_months
 from ledger.checks import broken_chain, late_entries, unbalanced_entries, wrong_balances
+from metering.quarantine import intake_counts
+from metering.usage import rederive
 from registry.terms import programme_codes, programme_terms
 from reports.month import month_lines
 from reports.tie_out import budget_ties

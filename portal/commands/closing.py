@@ -1,9 +1,9 @@
 """month run, month show, statements, verify: the monthly settlement."""
 
+from hashlib import sha256
 from pathlib import Path
 
 import click
-from reports.statements import write_published
 
 from closing.run import STEPS, dry_run, run_month, show_month
 from closing.verify import verify_books
@@ -11,6 +11,7 @@ from core.database import service_engine
 from core.month import Month
 from portal.command import Answer, Call, command
 from portal.month_text import month_text
+from reports.statements import write_published
 
 commands = click.Group()
 programme_option = click.option("--programme", required=True, help="Programme code.")
@@ -62,8 +63,9 @@ def statements(call: Call, month: str, programme: str, out: Path) -> Answer:
     """The bytes that were published, byte for byte."""
     with service_engine(call.settings).connect() as connection:
         written = write_published(connection, programme, Month.parse(month), out)
-    document = {"out": str(out), "files": [{"name": name, "sha256": digest} for name, digest in written]}
-    lines = [f"  {digest[:12]}  {name}" for name, digest in written]
+    files = [{"name": path.name, "sha256": sha256(path.read_bytes()).hexdigest()} for path in written]
+    document = {"out": str(out), "files": files}
+    lines = [f"  {one['sha256'][:12]}  {one['name']}" for one in files]
     heading = call.say(f"{out} 에 통합문서 {len(written)}개를 썼습니다.", f"{len(written)} workbooks written to {out}.")
     return Answer(document=document, text="\n".join([heading, *lines]))
 

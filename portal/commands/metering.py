@@ -1,0 +1,138 @@
+"""ingest, intake, quarantine and usage: events in, usage out."""
+
+import dataclasses
+import time
+from collections.abc import Callable, Iterator
+from datetime import date, timedelta
+from pathlib import Path
+
+import click
+from metering.monthly import MeteredRow, metered_month
+
+from core import database
+from core.errors import BadInput
+from core.month import Month, kst_day
+from metering import files, quarantine
+from metering.fields import decimal_text
+from metering.intake import Intake
+from metering.store import Counts
+from portal.command import Answer, Call, command
+
+commands = click.Group()
+PROGRESS_S = 2
+NAMES = {
+    "received": ("수신", "received"),
+    "stored": ("저장", "stored"),
+    "duplicate": ("중복", "duplicate"),
+    "quarantined": ("격리", "quarantined"),
+    "dead_lettered": ("판독 불가", "dead-lettered"),
+}
+
+
+@command(commands, "ingest", help="Takes in events from files (JSON lines or a JSON array).")
+@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option(
+    "--format", "form", type=click.Choice(["auto", "cloudevents"]), default="auto", help="What the files hold."
+)
+def ingest(call: Call, paths: tuple[Path, ...], form: str) -> Answer:
+    """Takes files in through the very path of Kafka's events; says what became of each record."""
+    topics = [files.topic_of(path) for path in paths]
+    intake = Intake(database.service_engine(call.settings))
+    total, rows = Counts(), []
+    for path, topic in zip(paths, topics, strict=True):
+        counts = intake.ingest(topic, 0, files.records(path, _progress(call, path)), call.now)
+        total += counts
+        rows.append({"file": str(path), **dataclasses.asdict(counts)})
+    document = {"files": rows, **dataclasses.asdict(total)}
+    return Answer(document=document, text="\n".join(_counts_text(call, str(row["file"]), row) for row in rows))
+
+
+def _progress(call: Call, path: Path) -> Callable[[int], None]:
+    """Says on stderr, every two seconds at most, how much of a long file has been read."""
+    size, said = path.stat().st_size, [time.monotonic()]
+
+    def say(done: int) -> None:
+        if time.monotonic() - said[0] >= PROGRESS_S:
+            said[0] = time.monotonic()
+            share = f"{path.name}: {done * 100 // max(size, 1)} % ({done >> 20} / {size >> 20} MiB)"
+            call.progress(f"{share} 읽음", f"{share} read")
+
+    return say
+
+
+def _counts_text(call: Call, name: str, counts: dict) -> str:
+    parts = (f"{call.say(*names)} {counts[key]:,}" for key, names in NAMES.items())
+    return f"{name}: {' · '.join(parts)}"
+
+
+@command(commands, "intake", help="The counting identity over everything ever received.")
+def intake(call: Call) -> Answer:
+    """received = stored + duplicate + quarantined + dead-lettered; exit code 1 when it does not hold."""
+    with database.service_engine(call.settings).connect() as connection:
+        counts = quarantine.intake_counts(connection)
+    holds = call.say("맞습니다", "holds") if counts["balanced"] else call.say("맞지 않습니다", "does NOT hold")
+    text = _counts_text(call, call.say("수신 항등식", "intake"), counts) + f" – {holds}"
+    return Answer(document=counts, text=text, exit_code=0 if counts["balanced"] else 1)
+
+
+@commands.group("quarantine", help="Events that could not be attributed.")
+def quarantined() -> None:
+    """list, retry, dismiss."""
+
+
+@command(quarantined, "list", help="Lists what waits, oldest first.")
+def listed(call: Call) -> Answer:
+    """Every waiting event with its reason and where it came from."""
+    with database.service_engine(call.settings).connect() as connection:
+        found = quarantine.listed(connection)
+    rows = [{**dataclasses.asdict(one), "recorded_at": one.recorded_at.isoformat()} for one in found]
+    lines = [f"{one.id}\t{one.reason}\t{one.source}#{one.event_id}\t{one.type}\t{one.detail}" for one in found]
+    return Answer(
+        document={"events": rows}, text="\n".join(lines) or call.say("격리된 이벤트가 없습니다.", "Nothing waits.")
+    )
+
+
+@command(quarantined, "retry", help="Tries waiting events again: all, or those with the given ids.")
+@click.argument("ids", metavar="[ID...]", nargs=-1, type=int)
+def retry(call: Call, ids: tuple[int, ...]) -> Answer:
+    """Events whose cause is gone are stored now; the others wait on."""
+    engine = database.service_engine(call.settings)
+    counts = quarantine.retry(engine, call.now, list(ids) or None)
+    with engine.connect() as connection:
+        waiting = len(quarantine.listed(connection))
+    document = {"stored": counts.stored, "duplicate": counts.duplicate, "waiting": waiting}
+    return Answer(
+        document=document,
+        text=call.say(
+            f"저장 {counts.stored:,} · 중복 {counts.duplicate:,} · 남은 격리 {waiting:,}",
+            f"stored {counts.stored:,} · duplicate {counts.duplicate:,} · still waiting {waiting:,}",
+        ),
+    )
+
+
+@command(quarantined, "dismiss", help="Puts a waiting event aside for good, with a reason, on record.")
+@click.argument("quarantine_id", metavar="ID", type=int)
+@click.option("--reason", required=True, help="Why.")
+def dismiss(call: Call, quarantine_id: int, reason: str) -> Answer:
+    """It stays in the counts and in the record."""
+    with database.service_engine(call.settings).begin() as connection:
+        quarantine.dismiss(connection, call.now, quarantine_id, reason)
+    return Answer(
+        document={"id": quarantine_id, "status": "dismissed"},
+        text=call.say(f"{quarantine_id}: 제외했습니다.", f"{quarantine_id}: dismissed."),
+    )
+
+
+@command(commands, "usage", help="Metered usage of a month.")
+@click.option("--month", required=True, help="2025-11")
+@click.option("--project", help="One project only.")
+def usage(call: Call, month: str, project: str | None) -> Answer:
+    """GPU by model, storage by volume, accepted work by line and work kind; exact."""
+    found = Month.parse(month)
+    with database.service_engine(call.settings).connect() as connection:
+        rows = metered_month(connection, found, project, call.now)
+    document = {"month": str(found), "rows": [_usage_row(row) for row in rows]}
+    lines = [
+        f"{row['project']}\t{row['meter']}\t{row['key']}\t{row['quantity']} {row['unit']}" for row in document["rows"]
+    ]
+    return Answer(document=document, text="\n".join(lines) or call.say("사용량이 없습니다.", "No usage."))
