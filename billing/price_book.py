@@ -32,26 +32,15 @@ def write(connection: Connection, books: Sequence[PriceBook], places: Mapping[tu
         [{"code": one.code, "supplier": one.supplier, "effective_from": one.effective_from} for one in books],
     )
     fresh = _by_dimensions(books, places)
-    known: dict[str, list] = {}
-    for row in connection.execute(
-        text(
-            "SELECT id, dimensions, lower(valid) AS since, upper(valid) AS until FROM rate"
-            " WHERE dimensions = ANY(:wanted) ORDER BY lower(valid)"
-        ),
-        {"wanted": list(fresh)},
-    ):
-        known.setdefault(row.dimensions, []).append(row)
+    known = _known(connection, list(fresh))
     rows: list[dict] = []
     ends: list[dict] = []
-    for dimensions, rates in fresh.items():
-        days = sorted([row.since for row in known.get(dimensions, ())] + [book.effective_from for book, _, _ in rates])
+    for dimensions, members in fresh.items():
+        before = known.get(dimensions, [])
+        days = sorted([row.since for row in before] + [book.effective_from for book, _, _ in members])
         after = dict(zip(days, [*days[1:], None], strict=True))
-        ends += [
-            {"id": row.id, "until": after[row.since]}
-            for row in known.get(dimensions, ())
-            if row.until != after[row.since]
-        ]
-        for book, rate, place in rates:
+        ends += [{"id": row.id, "until": after[row.since]} for row in before if row.until != after[row.since]]
+        for book, rate, place in members:
             if days.count(book.effective_from) > 1:
                 raise RuleRefused(
                     f"{place}: {book.effective_from}의 같은 조건 단가가 이미 있습니다 "
@@ -60,7 +49,22 @@ def write(connection: Connection, books: Sequence[PriceBook], places: Mapping[tu
             rows.append(_row(book, rate, dimensions, after[book.effective_from]))
     if ends:
         connection.execute(text("UPDATE rate SET valid = daterange(lower(valid), :until) WHERE id = :id"), ends)
-    _insert(connection, rows)
+    if rows:
+        connection.execute(insert(models.Rate), rows)
+
+
+def _known(connection: Connection, dimensions: Sequence[str]) -> dict[str, list]:
+    """The versions that are there, by dimensions."""
+    found: dict[str, list] = {}
+    for row in connection.execute(
+        text(
+            "SELECT id, dimensions, lower(valid) AS since, upper(valid) AS until FROM rate"
+            " WHERE dimensions = ANY(:wanted) ORDER BY lower(valid)"
+        ),
+        {"wanted": list(dimensions)},
+    ):
+        found.setdefault(row.dimensions, []).append(row)
+    return found
 
 
 def _by_dimensions(
@@ -83,8 +87,7 @@ def _row(book: PriceBook, rate: Rate, dimensions: str, until: date | None) -> di
         "price_book": book.code,
         "supplier": book.supplier,
         "dimensions": dimensions,
-        "since": book.effective_from,
-        "until": until,
+        "valid": Range(book.effective_from, until),
         "meter": rate.meter,
         "unit_price_krw": rate.tiers[0].unit_price_krw if rate.tiers else rate.unit_price_krw,
         "tiers": tiers,
@@ -92,19 +95,7 @@ def _row(book: PriceBook, rate: Rate, dimensions: str, until: date | None) -> di
     } | {name: getattr(rate, name) for name in DIMENSIONS}
 
 
-def _insert(connection: Connection, rows: list[dict]) -> None:
-    values = [
-        {name: value for name, value in row.items() if name not in ("since", "until")}
-        | {"valid": Range(row["since"], row["until"])}
-        for row in rows
-    ]
-    if values:
-        connection.execute(insert(models.Rate), values)
-
-
-def rates(
-    connection: Connection, suppliers: Iterable[str], loaded_until: datetime | None = None
-) -> list[RateCard]:
+def rates(connection: Connection, suppliers: Iterable[str], loaded_until: datetime | None = None) -> list[RateCard]:
     """Every version of every rate of some suppliers, by dimensions and day.
 
     `loaded_until`: as the price books stood at that instant, without those that were loaded later.

@@ -3,12 +3,14 @@
 from datetime import UTC, date, datetime
 
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import text
 
 from billing.commitment import amendment_entries
 from billing.price_book import rates
 from core.month import Month
 from ledger import books
+from portal.cli import main
 from registry.terms import programme_terms
 
 NOW = "2025-09-15T09:00:00+09:00"
@@ -56,6 +58,17 @@ def test_load__a_second_load_says_so_and_changes_no_figure(loaded, jeongsan, reg
     assert (answer["new"], answer["changed"], answer["entries"]) == ({}, {}, 0)
     assert sum(map(len, answer["already"].values())) == 14
     assert figures(loaded) == before
+
+
+def test_load__a_person_reads_what_was_new_and_what_was_there(settings, registry_file):
+    def read(*options):
+        return CliRunner().invoke(main, ["load", str(registry_file()), "--now", NOW, *options]).stdout.splitlines()
+
+    assert read() == ["새로 등록: 사업 1, 참여자 7, 과제 2, 협약 2, 단가표 2", "예산 분개 3건을 기록했습니다."]
+    assert read("--lang", "en") == [
+        "there already: programme 1, party 7, project 2, agreement 2, price_book 2",
+        "Nothing changed.",
+    ]
 
 
 def test_load__an_amendment_is_in_force_from_its_month_on_and_booked_by_that_months_run(loaded):
