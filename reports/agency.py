@@ -38,7 +38,7 @@ LINES = (
     Column(title="사업자등록번호", kind="code", width=16),
     Column(title="과제", kind="code", width=8),
     Column(title="협약 line", kind="code", width=10),
-    Column(title="비목", kind="text", width=16),
+    Column(title="비목", kind="text", width=19),
     Column(title="공급가액", kind="won", width=14),
     Column(title="기업 부담", kind="won", width=13),
     Column(title="바우처 당월 집행", kind="won", width=15),
@@ -229,10 +229,12 @@ def _lines_sheet(document: Document, figures: Figures, asked: Sequence[Request])
         f"{month_title(figures)} · 협약 line별 · 정렬: 수취기관 → 과제 → 협약 line",
         "지급 · 회수 명세",
         rows,
+        count=len(rows),
         totals={7: supply, 8: supply - voucher, 9: voucher, 10: offset, 11: paid, 12: paid - (voucher - offset)},
         foots={9: ((1, 7), (-1, 8), (-1, 9)), 12: ((1, 9), (-1, 10), (-1, 11), (1, 12))},
         notes=(
-            "바우처 당월 집행 - 선금 충당 = 지급액 - 회수액. 기업 부담은 자부담과 한도 초과분이며 부가가치세는 들어 있지 않습니다.",
+            "바우처 당월 집행 - 선금 충당 = 지급액 - 회수액. "
+            "기업 부담은 자부담과 한도 초과분이며 부가가치세는 들어 있지 않습니다.",
             f"과제 안에서 line 사이의 지급과 회수는 합쳐 요청합니다 (요청서의 회수액 합계 {recovered:,}원).",
         ),
     )

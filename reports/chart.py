@@ -6,7 +6,7 @@ from reports.layout import Placed, Row
 from reports.workbook import RawSheet, Series, bars_and_line
 
 
-def execution_chart(sheet: RawSheet, place: Placed, rows: Sequence[Row], width_units: float) -> object:
+def execution_chart(sheet: RawSheet, place: Placed, rows: Sequence[Row]) -> object:
     """Bars of execution and payment (won, left) and the line of the cumulative rate (right), one point a month."""
     months = Series(title="월", column=1, values=[str(row.values[0]) for row in rows], format="General")
     bars = [
@@ -14,4 +14,4 @@ def execution_chart(sheet: RawSheet, place: Placed, rows: Sequence[Row], width_u
         Series(title="당월 지급", column=4, values=[row.values[3] for row in rows], format="#,##0"),
     ]
     line = Series(title="집행률(누계)", column=7, values=[row.values[6] or 0 for row in rows], format="0.0%")
-    return bars_and_line(sheet, months, bars, line, first=place.first, last=place.last, width_units=width_units)
+    return bars_and_line(sheet, months, bars, line, first=place.first, last=place.last)

@@ -117,8 +117,10 @@ class _Statement:
         self._limits()
         self._deposits()
         form.note(
-            "부가가치세는 바우처로 지급되지 않으며 전액 기업이 부담합니다. 바우처 금액은 전담기관이 공급기관에 직접 지급합니다.",
-            "노란 바탕은 앞선 달의 정정이 들어 있는 행, △는 음수입니다. 세부 내역은 「청구내역」, 금액별 참조번호는 「근거」 시트에 있습니다.",
+            "부가가치세는 바우처로 지급되지 않으며 전액 기업이 부담합니다. "
+            "바우처 금액은 전담기관이 공급기관에 직접 지급합니다.",
+            "노란 바탕은 앞선 달의 정정이 들어 있는 행, △는 음수입니다. "
+            "세부 내역은 「청구내역」, 금액별 참조번호는 「근거」 시트에 있습니다.",
         )
         form.finish(first_figure_row=9)
 
@@ -159,7 +161,8 @@ class _Statement:
         checks = form.sums(place, *range(2, 10))
         wide = {
             5: form.foots(place, (1, 2), (1, 3), (-1, 4)),
-            9: combined(form.foots(place, (1, 4), (-1, 5), (-1, 6), (-1, 7)), form.foots(place, (1, 6), (1, 7), (-1, 8)),
+            9: combined(form.foots(place, (1, 4), (-1, 5), (-1, 6), (-1, 7)),
+                        form.foots(place, (1, 6), (1, 7), (-1, 8)),
                         form.cells((1, place.total, 9), (1, place.total + 1, 9), (-1, place.total + 2, 9))),
         }  # fmt: skip
         form.check_cells({column: combined(check, wide[column]) if column in wide else check
@@ -319,10 +322,12 @@ def _charges_sheet(document: Document, figures: Figures, company: str, projects:
         f"{month_title(figures)} · 청구행 {len(charges):,}건 · 공급가액 = 수량 × 단가 (원 미만 버림, 청구행마다 한 번)",
         "청구행",
         (charge_row(figures, position, one) for position, one in enumerate(charges, 1)),
+        count=len(charges),
         totals={8: supply, 9: vat, 10: supply + vat},
         foots={10: ((1, 8), (1, 9), (-1, 10))},
         notes=(
-            "노란 바탕의 「정정」 행은 앞선 달에 마감된 금액과 다시 계산한 금액의 차이이며 귀속월은 원래의 달입니다. △는 음수입니다.",
+            "노란 바탕의 「정정」 행은 앞선 달에 마감된 금액과 다시 계산한 금액의 차이이며 귀속월은 원래의 달입니다. "
+            "△는 음수입니다.",
             "수량은 보기용 반올림이며, 계산에 쓴 정확한 수량은 근거의 사용량 참조에서 확인합니다.",
         ),
     )

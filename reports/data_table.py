@@ -21,26 +21,41 @@ class DataTable(Page):
         freeze = address(FIRST_ROW, key_columns + 1)
         sheet = document.book.sheet(name, widths, footer=document.number, freeze=freeze)
         super().__init__(document, sheet, widths, len(columns))
-        self._sums = [0] * len(columns)
-        self._foot_sums: list = []
+        self._looks = {
+            amber: [sheet.style(column.kind, "correction" if amber else "") for column in self.columns]
+            for amber in (False, True)
+        }
+        self._wrapped = [
+            (index, column.width - (column.kind == "text"))
+            for index, column in enumerate(columns)
+            if column.kind in WRAPPED
+        ]
+        texts = [index for index, column in enumerate(columns) if column.kind == "text"]
+        self._widest = max(texts or [1], key=lambda index: columns[index].width)
+        self._sums: dict[int, int] = {}
+        self._foots: list[Sequence[tuple[int, int]]] = []
+        self._foot_sums: list[int] = []
 
     def fill(
-        self, title: str, subtitle: str, section: str, rows: Iterable[Row], *,
+        self, title: str, subtitle: str, section: str, rows: Iterable[Row], *, count: int,
         totals: Mapping[int, object] | None = None, foots: Mapping[int, Sequence[tuple[int, int]]] | None = None,
         unit: str = "(단위: 원)", notes: Sequence[str] = (),
     ) -> None:  # fmt: skip
-        """Writes the whole sheet. `totals` by column index, each derived apart from the rows; `foots`: identities of
-        every row as (sign, column index), shown in the check cell of a column. Raises NotZero.
+        """Writes the whole sheet. `count`: how many rows come; `totals` by column index, each derived apart from the
+        rows; `foots`: identities of every row as (sign, column index), checked in the cell of a column. Raises NotZero.
         """
         totals, foots = totals or {}, foots or {}
         self.title_block(title, subtitle)
         self.section(section, unit)
-        self._totals_row(totals)
+        self._totals_row(totals, count)
         header = [("header", column.title, 1) for column in self.columns]
         lines = max(text_lines(column.title, column.width) for column in self.columns)
         self.place(*header, height=max(22, row_height(lines)))
-        self._foot_sums = [0] * len(foots)
-        count = self._body(rows, foots)
+        self._foots, self._foot_sums = list(foots.values()), [0] * len(foots)
+        self._sums = dict.fromkeys(totals, 0)
+        written = self._body(rows)
+        if written != count:
+            raise ValueError(f"{self.name}: {count} rows were announced, {written} came")
         last = FIRST_ROW + max(count, 1) - 1
         self._trace(totals, last, section, count)
         self._checks(totals, foots, last)
@@ -48,49 +63,53 @@ class DataTable(Page):
         self.sheet.filter(ranged(FIRST_ROW - 1, 1, last, len(self.columns)))
         self.finish(titles=f"{FIRST_ROW - 2}:{FIRST_ROW - 1}", first_figure_row=FIRST_ROW - 2)
 
-    def _totals_row(self, totals: Mapping[int, object]) -> None:
+    def _totals_row(self, totals: Mapping[int, object], count: int) -> None:
+        texts = {0: "합계", self._widest: f"{count:,}건"}
         cells = []
         for index, column in enumerate(self.columns[:-1]):
-            value = "합계" if not index else totals.get(index)
-            kind = column.kind if column.kind in FIGURES and index in totals else "code"
-            cells.append((f"{kind}/total", value, 1))
+            kind = column.kind if index in totals else "text" if index == self._widest else "code"
+            cells.append((f"{kind}/total", texts.get(index, totals.get(index)), 1))
         self.place(*cells, height=17)
 
-    def _body(self, rows: Iterable[Row], foots: Mapping[int, Sequence[tuple[int, int]]]) -> int:
-        style, count = self.sheet.style, 0
-        looks = {amber: [style(column.kind, "correction" if amber else "") for column in self.columns]
-                 for amber in (False, True)}  # fmt: skip
-        wrapped = [(index, column.width) for index, column in enumerate(self.columns[:-1]) if column.kind in WRAPPED]
-        summed = [index for index, column in enumerate(self.columns[:-1]) if column.kind in FIGURES]
-        terms, write, sums = list(foots.values()), self.sheet.row, self._sums
+    def _body(self, rows: Iterable[Row]) -> int:
+        write, count = self.sheet.row, 0
         for count, row in enumerate(rows, 1):  # noqa: B007
-            values = row.values
             if not row.ref:
-                raise ValueError(f"{self.name}: a row without a reference: {values}")
-            cells = [
-                (style(value.kind, "correction" if row.amber else ""), value.value)
-                if type(value) is As
-                else (look, value)
-                for look, value in zip(looks[row.amber], values, strict=False)
-            ]
-            cells.append((looks[row.amber][-1], row.ref))
-            lines = 1
-            for index, width in wrapped:
-                value = values[index]
-                if type(value) is str and len(value) * 1.7 > width - 2:
-                    lines = max(lines, text_lines(value, width))
-            write(cells, 4.5 + 12.5 * lines)
-            for index in summed:
-                if type(values[index]) is int:
-                    sums[index] += values[index]
-            for position, one in enumerate(terms):
-                self._foot_sums[position] += abs(sum(sign * (values[index] or 0) for sign, index in one))
+                raise ValueError(f"{self.name}: a row without a reference: {row.values}")
+            write(self._cells(row), 4.5 + 12.5 * self._lines(row.values))
+            self._add(row.values)
         if not count:
-            texts = [index for index, column in enumerate(self.columns[:-1]) if column.kind == "text"]
-            widest = max(texts, key=lambda index: self.columns[index].width)
+            widest = self._widest
             self.place(*[(column.kind, NOTHING if index == widest else None, 1)
                          for index, column in enumerate(self.columns)], height=17)  # fmt: skip
         return count
+
+    def _cells(self, row: Row) -> list[tuple[int, object]]:
+        looks = self._looks[row.amber]
+        cells = list(zip(looks, (*row.values, row.ref), strict=True))
+        for index, value in enumerate(row.values):
+            if type(value) is As:
+                cells[index] = self.sheet.style(value.kind, "correction" if row.amber else ""), value.value
+        return cells
+
+    def _lines(self, values: Sequence[object]) -> int:
+        lines = 1
+        for index, width in self._wrapped:
+            value = values[index]
+            if type(value) is str and len(value) * 1.65 > width - 0.8:
+                lines = max(lines, text_lines(value, width))
+        return lines
+
+    def _add(self, values: Sequence[object]) -> None:
+        """Sums what the totals and the identities of the rows must be tied to."""
+        sums = self._sums
+        for index in sums:
+            sums[index] += values[index]
+        for position, terms in enumerate(self._foots):
+            residual = 0
+            for sign, index in terms:
+                residual += sign * values[index]
+            self._foot_sums[position] += abs(residual)
 
     def _trace(self, totals: Mapping[int, object], last: int, section: str, count: int) -> None:
         for index, value in totals.items():

@@ -55,7 +55,7 @@ WORK = (
     Column(title="과제", kind="code", width=8),
     Column(title="협약 line", kind="code", width=10),
     Column(title="작업", kind="code", width=10),
-    Column(title="작업 종류", kind="text", width=16),
+    Column(title="작업 종류", kind="text", width=21),
     Column(title="수행일", kind="date", width=13),
     Column(title="검수일", kind="date", width=13),
     Column(title="귀속월", kind="code", width=9),
@@ -115,8 +115,10 @@ class _Statement:
         place = self._lines_table()
         self._payers_table(place)
         form.note(
-            "세금계산서는 바우처분을 포함한 공급가액과 부가가치세 전액을 수요기업에 발행합니다 (작성일자: 말일, 발급 기한: 다음 달 10일).",
-            "과제마다 따로 지급·회수하며 다른 과제와 상계하지 않습니다. 검수된 작업별 내역은 「인정작업」, 금액별 참조번호는 「근거」 시트에 있습니다.",
+            "세금계산서는 바우처분을 포함한 공급가액과 부가가치세 전액을 수요기업에 발행합니다 "
+            "(작성일자: 말일, 발급 기한: 다음 달 10일).",
+            "과제마다 따로 지급·회수하며 다른 과제와 상계하지 않습니다. "
+            "검수된 작업별 내역은 「인정작업」, 금액별 참조번호는 「근거」 시트에 있습니다.",
         )
         form.finish(first_figure_row=8)
 
@@ -245,6 +247,7 @@ def _work_sheet(document: Document, figures: Figures, hospital: str) -> None:
         f"{month_title(figures)} · {name} · 검수가 끝나 이 달에 정산된 작업 {len(charges):,}건",
         "인정 작업",
         (_work_row(position, one) for position, one in enumerate(charges, 1)),
+        count=len(charges),
         totals={11: supply, 12: vat, 13: supply + vat},
         foots={13: ((1, 11), (1, 12), (-1, 13))},
         notes=("보류 중은 이 행에서 아직 청구하지 않은 공급가액입니다. 수행일과 검수일은 한국 시간입니다.",),

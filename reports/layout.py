@@ -212,7 +212,7 @@ class Form(Page):
         self.place(("title", title, 1), *[("title", None, 1)] * (body - 1), *strip, height=16)
         self.place(*[("title", None, 1)] * body, *[("box", None, 1)] * 3, height=32)
         sheet.merge(2, 1, 3, body)
-        self.place(("subtitle", subtitle, body), *[("box", ".       .", 1)] * 3, height=16)
+        self.place(("subtitle", subtitle, body), *[("box", ".      .      .", 1)] * 3, height=16)
         self.spacer()
 
     def labels(self, *pairs: tuple[str, str, int]) -> None:
@@ -228,7 +228,8 @@ class Form(Page):
         lines, column = 1, 0
         for kind, value, span in cells:
             if isinstance(value, str) and kind is not None:
-                lines = max(lines, text_lines(value, sum(self.widths[column : column + span])))
+                indent = int(kind.startswith("text"))
+                lines = max(lines, text_lines(value, sum(self.widths[column : column + span]), indent))
             column += span
         return max(least, row_height(lines))
 
@@ -271,7 +272,7 @@ class Form(Page):
             )
             if kind in FIGURES and value is not None:
                 figures.append((starts[index], value, row.ref_of(index)))
-        number = self.place(*cells, height=self._height(cells, 17))
+        number = self.place(*cells, height=self._height(cells, 18))
         for column, value, _ref in figures:
             self.values[number, column] = value
         self._trace(number, figures, row)

@@ -234,13 +234,15 @@ def _by_project(document: Document, figures: Figures) -> None:
     ministry = figures.parties[terms.ministry].name
     form.header(
         "예산집행현황 (과제별)",
-        f"{date_text(figures.month.last)} 기준 · {terms.name} ({terms.code}) · {ministry} · 회계연도 {terms.fiscal_year}",
+        f"{date_text(figures.month.last)} 기준 · {terms.name} ({terms.code}) · {ministry}"
+        f" · 회계연도 {terms.fiscal_year}",
     )
     rows = project_executions(figures)
     place = _budget_table(form, "1. 과제별 예산집행", "과제", figures, rows)
     _identities(form, figures, place)
     form.note(
-        "집행은 월 정산으로 확정된 바우처 금액이며 지급과 다릅니다(「집행·지급」). 부가가치세와 자부담은 예산집행에 들어 있지 않습니다.",
+        "집행은 월 정산으로 확정된 바우처 금액이며 지급과 다릅니다(「집행·지급」). "
+        "부가가치세와 자부담은 예산집행에 들어 있지 않습니다.",
         "교부액과 발생이자는 증빙이 있는 사업 단위 기록이며 과제에 나누지 않습니다. 반납액은 최종 정산에서 확정됩니다.",
     )
     form.finish(first_figure_row=7)
@@ -291,7 +293,8 @@ def _paid_sheet(document: Document, figures: Figures) -> None:
     form = Form(document, "집행·지급", PAID_WIDTHS)
     form.header(
         "집행 · 지급 · 자부담",
-        f"{date_text(figures.month.last)} 기준 · 집행 = 정산 확정, 지급 = 전담기관이 공급기관에 보낸 금액 (마감까지 확인된 것)",
+        f"{date_text(figures.month.last)} 기준 · 집행 = 정산 확정, "
+        "지급 = 전담기관이 공급기관에 보낸 금액 (마감까지 확인된 것)",
         approval=False,
     )
     codes = sorted(figures.terms.projects)
@@ -311,7 +314,8 @@ def _paid_sheet(document: Document, figures: Figures) -> None:
     checks[8] = combined(checks[8], form.foots(place, (1, 7), (-1, 3), (-1, 8), (-1, 9)))
     form.check_cells(checks)
     form.note(
-        "자부담과 부가가치세는 예산이 아니라 기업이 부담하는 금액으로 따로 보입니다. 공급가액 누계 = 집행 누계(바우처) + 자부담 누계 + 초과분 누계."
+        "자부담과 부가가치세는 예산이 아니라 기업이 부담하는 금액으로 따로 보입니다. "
+        "공급가액 누계 = 집행 누계(바우처) + 자부담 누계 + 초과분 누계."
     )
     form.finish(first_figure_row=7)
 
@@ -330,8 +334,8 @@ def _paid_row(figures: Figures, code: str) -> Row:
     spent = f"balance:budget:executed:{code}@{figures.month}"
     unpaid = f"balance:receivable:agency@{figures.month}"
     return Row(
-        values=[project_label(figures, code), current, now, executed, paid, executed - paid, rate(paid, executed), supply,
-                self_pay, excess, vat, ""],
+        values=[project_label(figures, code), current, now, executed, paid, executed - paid, rate(paid, executed),
+                supply, self_pay, excess, vat, ""],
         ref={1: f"{spent}, balance:budget:committed:{code}@{figures.month}", 2: lines, 3: spent, 4: unpaid, 5: unpaid,
              6: unpaid, **dict.fromkeys(range(7, 11), lines)},
         item=project_label(figures, code),
@@ -361,7 +365,7 @@ def _months_sheet(document: Document, figures: Figures) -> None:
     top = form.sheet.last_row + 1
     for _ in range(16):
         form.spacer(18)
-    form.sheet.chart(execution_chart(form.sheet, place, rows, sum(MONTHS_WIDTHS)), f"A{top}")
+    form.sheet.chart(execution_chart(form.sheet, place, rows), top, form.sheet.last_row, len(MONTHS_WIDTHS))
     form.finish(first_figure_row=7)
 
 
@@ -404,5 +408,6 @@ def _findings_sheet(document: Document, figures: Figures, findings: Sequence[Fin
             )
             for position, one in enumerate(ordered, 1)
         ),
+        count=len(ordered),
         unit="",
     )  # fmt: skip

@@ -183,8 +183,8 @@ def _income_table(form: Form, figures: Figures, charges: Sequence[Charge]) -> No
         Row(values=["이용료", "플랫폼 이용료 수입 (참여유인 재원 제외)", fee_krw, fee_vat, fee_krw + fee_vat,
                     "이용료 - 참여유인 재원", "income:platform_fee"],
             ref=f"matrix:{month}/company_direct/platform_fee", item="플랫폼 이용료 수입"),
-        Row(values=["참여유인", "참여유인 재원" + ("" if fixed else f" (이용료 누계의 {percent(share)})"), pool, 0, pool,
-                    "병원별 배분은 표 3", "incentive:pool"],
+        Row(values=["참여유인", "참여유인 재원" + ("" if fixed else f" (이용료 누계의 {percent(share)})"), pool, 0,
+                    pool, "병원별 배분은 표 3", "incentive:pool"],
             ref=f"matrix:{month}/company_direct/incentive_pool", item="참여유인 재원"),
     ]  # fmt: skip
     whole, vat = income_krw(figures), -figures.posted("vat:operator", "fee") + usage_vat
@@ -231,9 +231,11 @@ def _usage_sheet(document: Document, figures: Figures, charges: Sequence[Charge]
             )
             for position, one in enumerate(charges, 1)
         ),
+        count=len(charges),
         totals={9: posted - vat, 10: vat, 11: posted},
         foots={11: ((1, 9), (1, 10), (-1, 11))},
-        notes=("계량값은 15자리를 넘을 수 있어 글자로 적었습니다. 청구 수량은 보기용 반올림이며 금액은 계량값에서 한 번만 버림하여 계산합니다.",),
+        notes=("계량값은 15자리를 넘을 수 있어 글자로 적었습니다. "
+               "청구 수량은 보기용 반올림이며 금액은 계량값에서 한 번만 버림하여 계산합니다.",),
     )  # fmt: skip
 
 
@@ -255,6 +257,7 @@ def _fee_sheet(document: Document, figures: Figures, charges: Sequence[Charge]) 
             )
             for position, one in enumerate(charges, 1)
         ),
+        count=len(charges),
         totals={4: base, 6: fee, 7: vat, 8: fee + vat},
         foots={8: ((1, 6), (1, 7), (-1, 8))},
         notes=("정정 행의 과금 공급가액은 앞선 달 공급가액의 변동분입니다.",),

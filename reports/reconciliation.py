@@ -225,7 +225,7 @@ def _matrix_sheet(document: Document, figures: Figures) -> None:
 
 def _write_matrix(document, figures, grid, heads, bottom, first, refs) -> None:
     count = len(heads)
-    form = Form(document, "재원×용도", (22, *[17] * count, 18, 14))
+    form = Form(document, "재원×용도", (24, *[18] * count, 20))
     form.header(
         "재원 × 용도 행렬",
         f"{month_title(figures)} · 병원 열 = 공급가액 + 부가가치세, 이용료 열 = 이용료 + 부가가치세 - 참여유인 재원",
@@ -243,7 +243,8 @@ def _write_matrix(document, figures, grid, heads, bottom, first, refs) -> None:
     place = form.table("재원 × 용도", columns, rows, total)
     checks = form.sums(place, *range(1, count + 2))
     across = form.foots(place, *[(1, index) for index in range(1, count + 1)], (-1, count + 1))
-    form.check_cells({**checks, count + 3: across}, label="세로·가로 검산 (= 0)")
+    checks[count + 2] = combined(checks[count + 2], across)
+    form.check_cells(checks)
     form.finish(first_figure_row=7)
 
 
@@ -260,6 +261,7 @@ def _charges_sheet(document: Document, figures: Figures) -> None:
         f"{month_title(figures)} · 이 달에 기록한 모든 청구행 {len(charges):,}건",
         "청구행",
         (charge_row(figures, position, one) for position, one in enumerate(charges, 1)),
+        count=len(charges),
         totals={8: whole - vat, 9: vat, 10: whole},
         foots={10: ((1, 8), (1, 9), (-1, 10))},
     )
@@ -282,6 +284,7 @@ def _journal_sheet(document: Document, figures: Figures) -> None:
             )
             for position, (entry, account, krw) in enumerate(postings, 1)
         ),
+        count=len(postings),
         totals={5: debit, 6: debit, 7: 0},
         foots={7: ((1, 5), (-1, 6), (-1, 7))},
         notes=("차변 합계와 대변 합계는 같아야 하며, 금액 계정과 예산 계정은 저마다 0이 됩니다 (「잔액」).",),
@@ -305,6 +308,7 @@ def _balance_sheet(document: Document, figures: Figures) -> None:
             )
             for position, (code, krw) in enumerate(rows, 1)
         ),
+        count=len(rows),
         totals={3: debit, 4: debit, 5: 0, 6: 0},
         foots={6: ((1, 3), (-1, 4), (-1, 5), (-1, 6))},
         notes=("금액 계정의 합계와 예산 계정의 합계는 각각 0입니다.",),

@@ -50,6 +50,7 @@ STYLES = {
     "date": Style(horizontal="center", format=DATE),
     "verdict": Style(horizontal="center", bold=True, colour=GREEN),
     "reference": Style(size=9, colour=GREY, horizontal="left"),
+    "references": Style(size=9, colour=GREY, horizontal="left", wrap=True),
     "label": Style(bold=True, fill=LABEL_FILL, horizontal="center", wrap=True),
     "header": Style(bold=True, fill=LABEL_FILL, border="header", horizontal="center", wrap=True),
     "amount": Style(size=12, bold=True, horizontal="left", indent=1),
@@ -80,24 +81,27 @@ def styled(kind: str, variant: str = "") -> Style:
     return style
 
 
+NARROW = frozenset(" .,:;·()[]'|!iljI")
+
+
 def text_width(text: str) -> float:
-    """Width of a line of text in column units: Hangul and its like are about 1.7 units wide."""
-    return sum(1.7 if ord(letter) > 0x2E7F else 1.05 for letter in text)
+    """Width of a line of text in column units: Hangul and its like are about 1.65 units wide."""
+    return sum(1.65 if ord(letter) > 0x2E7F else 0.6 if letter in NARROW else 1.0 for letter in text)
 
 
-def text_lines(text: str, width: float) -> int:
+def text_lines(text: str, width: float, indent: int = 0) -> int:
     """How many lines a text takes in a column of that width, wrapped at spaces and inside words that are too long."""
-    room = max(width - 2.0, 2.0)
-    if "\n" not in text and len(text) * 1.7 <= room:
+    room = max(width - 0.8 - indent, 2.0)
+    if "\n" not in text and len(text) * 1.65 <= room:
         return 1
     lines = 0
     for paragraph in text.split("\n"):
         lines, used = lines + 1, 0.0
         for word in paragraph.split(" "):
             size = text_width(word)
-            if used and used + 1 + size > room:
+            if used and used + 0.6 + size > room:
                 lines, used = lines + 1, 0.0
-            used += size + (1 if used else 0)
+            used += size + (0.6 if used else 0)
             while used > room:
                 lines, used = lines + 1, used - room
     return lines

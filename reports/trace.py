@@ -19,10 +19,11 @@ COLUMNS = (
     Column(title="항목", kind="text", width=42),
     Column(title="금액", kind="won", width=16),
     Column(title="종류", kind="code", width=11),
-    Column(title="참조번호", kind="reference", width=52),
+    Column(title="참조번호", kind="references", width=56),
     Column(title="설명", kind="text", width=32),
 )
 HEADER_ROW = 7
+WRAPPED = (0, 2, 5, 6)
 NOTES = {"registry": "협약·단가표의 값", "budget": "예산 장부와 날짜가 있는 기록"}
 ADDRESS = re.compile(r"\$?([A-Z]{1,3})\$?([1-9][0-9]{0,6})", re.ASCII)
 
@@ -36,11 +37,12 @@ def write_trace(document: Document) -> None:
     page.section("근거 목록")
     page.place(*[("header", column.title, 1) for column in COLUMNS], height=22)
     looks = [sheet.style(column.kind) for column in COLUMNS]
+    room = [width * (1.2 if column.kind == "references" else 1) for column, width in zip(COLUMNS, widths, strict=True)]
     for line in document.trace:
         kind = line.reference.split(":", 1)[0]
         values = (line.sheet, line.cells, line.item, line.amount_krw, KINDS[kind], line.reference,
                   line.note or NOTES.get(kind, ""))  # fmt: skip
-        lines = max(text_lines(str(values[index] or ""), widths[index]) for index in (0, 2, 6))
+        lines = max(text_lines(str(values[index] or ""), room[index], 1) for index in WRAPPED)
         sheet.row(list(zip(looks, values, strict=True)), row_height(lines))
     last = max(sheet.last_row, HEADER_ROW + 1)
     sheet.filter(f"A{HEADER_ROW}:G{last}")

@@ -31,6 +31,7 @@ from openpyxl.chart.series import Series as ChartSeries
 from openpyxl.chart.series import SeriesLabel
 from openpyxl.chart.shapes import GraphicalProperties
 from openpyxl.drawing.line import LineProperties
+from openpyxl.drawing.spreadsheet_drawing import AnchorMarker, TwoCellAnchor
 from openpyxl.formatting.rule import CellIsRule
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import get_column_letter
@@ -269,9 +270,12 @@ class RawSheet:
             rule = CellIsRule("notEqual", ["0"], fill=PatternFill("solid", bgColor=ERROR_FILL), font=Font(color=RED))
             self._sheet.conditional_formatting.add(" ".join(ranges), rule)
 
-    def chart(self, chart: object, anchor: str) -> None:
-        """Places a chart."""
-        self._sheet.add_chart(chart, anchor)
+    def chart(self, chart: object, first_row: int, last_row: int, columns: int) -> None:
+        """Places a chart over whole cells, so that it fits whatever a program makes of the widths."""
+        chart.anchor = TwoCellAnchor(
+            _from=AnchorMarker(col=0, row=first_row - 1), to=AnchorMarker(col=columns, row=last_row)
+        )
+        self._sheet.add_chart(chart)
 
 
 def _escaped(text: str) -> str:
@@ -315,7 +319,7 @@ class Series:
 
 
 def bars_and_line(
-    sheet: RawSheet, names: Series, bars: Sequence[Series], line: Series, *, first: int, last: int, width_units: float
+    sheet: RawSheet, names: Series, bars: Sequence[Series], line: Series, *, first: int, last: int
 ) -> BarChart:
     """A native chart: clustered bars on the left axis, a line on the right axis, caches filled."""
     left, right = BarChart(), LineChart()
@@ -341,7 +345,6 @@ def bars_and_line(
     left.y_axis.majorGridlines.spPr = GraphicalProperties(ln=LineProperties(solidFill="DDE2E8"))
     left.legend.position = "b"
     left += right
-    left.width, left.height = width_units * 0.195, 9.6
     return left
 
 
