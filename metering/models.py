@@ -66,7 +66,8 @@ class Seen(Base):
 class Event(Base):
     """A stored event, partitioned by the UTC month of recording (yyyymm). GPU usage is typed; others keep `data`.
 
-    `record`: offset in the topic's partition (or line of the file); `*_us`: microseconds since 1970-01-01 UTC.
+    `record`: offset in the topic's partition (or line of the file); `*_us`: microseconds since 1970-01-01 UTC;
+    `start_us` is also the one instant of an event that has only one; `target_seq`: the event that its `ref` names.
     """
 
     __tablename__ = "event"
@@ -82,6 +83,7 @@ class Event(Base):
     cluster_id: Mapped[int | None]
     recorded_month: Mapped[int]
     type: Mapped[int] = mapped_column(SmallInteger)
+    target_seq: Mapped[int | None] = mapped_column(BigInteger)
     event_id: Mapped[str] = mapped_column(Text)
     session: Mapped[str | None] = mapped_column(Text)
     data: Mapped[str | None] = mapped_column(Text)
@@ -89,6 +91,8 @@ class Event(Base):
     __table_args__ = (
         Index("ix_event_seq", "seq", postgresql_using="brin"),
         Index("ix_event_not_gpu", "project_id", "seq", postgresql_where=text("type <> 0")),
+        Index("ix_event_not_gpu_seq", "seq", postgresql_where=text("type <> 0")),
+        Index("ix_event_target_seq", "target_seq", postgresql_where=text("target_seq IS NOT NULL")),
         {"postgresql_partition_by": "LIST (recorded_month)"},
     )
 
@@ -137,6 +141,7 @@ class Quarantine(Base):
         CheckConstraint("status IN ('waiting','released','dismissed')", name="status"),
         UniqueConstraint("key", "content"),
         Index("ix_quarantine_waiting", "reason", postgresql_where=text("status = 'waiting'")),
+        Index("ix_quarantine_seq", "seq", postgresql_where=text("seq IS NOT NULL")),
     )
 
 

@@ -2,19 +2,16 @@
 
 import dataclasses
 import time
-from collections.abc import Callable, Iterator
-from datetime import date, timedelta
+from collections.abc import Callable
 from pathlib import Path
 
 import click
-from metering.monthly import MeteredRow, metered_month
 
 from core import database
-from core.errors import BadInput
-from core.month import Month, kst_day
+from core.month import Month
 from metering import files, quarantine
-from metering.fields import decimal_text
 from metering.intake import Intake
+from metering.monthly import metered_month
 from metering.store import Counts
 from portal.command import Answer, Call, command
 
@@ -131,8 +128,6 @@ def usage(call: Call, month: str, project: str | None) -> Answer:
     found = Month.parse(month)
     with database.service_engine(call.settings).connect() as connection:
         rows = metered_month(connection, found, project, call.now)
-    document = {"month": str(found), "rows": [_usage_row(row) for row in rows]}
-    lines = [
-        f"{row['project']}\t{row['meter']}\t{row['key']}\t{row['quantity']} {row['unit']}" for row in document["rows"]
-    ]
+    document = {"month": str(found), "rows": [dataclasses.asdict(row) for row in rows]}
+    lines = [f"{row.project}\t{row.meter}\t{row.key}\t{row.quantity} {row.unit}" for row in rows]
     return Answer(document=document, text="\n".join(lines) or call.say("사용량이 없습니다.", "No usage."))

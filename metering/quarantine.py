@@ -1,0 +1,105 @@
+"""Events that could not be attributed: listed, tried again, dismissed. All on record (domain.md §3)."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from sqlalchemy import Connection, Engine, text
+
+from core.errors import BadInput, RuleRefused
+from metering import rules, store
+from metering.batch import RELEASES, Batch
+from metering.intake import Intake
+from metering.references import event_of_row
+from metering.store import Counts
+
+RETRY_EVENTS = 50_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quarantined:
+    """One event in quarantine, and where it came from."""
+
+    id: int
+    source: str
+    event_id: str
+    type: str
+    reason: str
+    detail: str
+    topic: str
+    partition: int
+    offset: int
+    recorded_at: datetime
+
+
+def listed(connection: Connection) -> list[Quarantined]:
+    """Everything that waits, oldest first."""
+    rows = connection.execute(
+        text(
+            "SELECT quarantine.id, source, event_id, type, reason, detail, term.value AS topic, partition,"
+            ' record AS "offset", recorded_at FROM quarantine JOIN term ON term.id = topic_id'
+            " WHERE status = 'waiting' ORDER BY quarantine.id"
+        )
+    )
+    return [Quarantined(**{**row._mapping, "type": rules.TYPES[row.type]}) for row in rows]
+
+
+def retry(engine: Engine, now: datetime, ids: Sequence[int] | None = None) -> Counts:
+    """Tries waiting events again, all or some, through the path of intake; returns what was stored or known.
+
+    Raises BadInput naming ids that do not wait.
+    """
+    with engine.connect() as connection:
+        rows = store.waiting(connection, ids)
+    _refuse_unknown(ids, {row.id for row in rows})
+    intake, total = Intake(engine), Counts()
+    for first in range(0, len(rows), RETRY_EVENTS):
+        part = rows[first : first + RETRY_EVENTS]
+        batch = Batch(
+            topic=RELEASES, partition=0, held=[row.id for row in part], events=[event_of_row(row) for row in part],
+            records=[row.record for row in part],
+        )  # fmt: skip
+        total += intake.take(batch, now)
+    return total
+
+
+def dismiss(connection: Connection, now: datetime, quarantine_id: int, reason: str) -> None:
+    """Puts a waiting event aside for good; it stays in the counts and its identity stays guarded.
+
+    Raises BadInput for an unknown id, RuleRefused when it was released or dismissed before.
+    """
+    if not reason.strip():
+        raise BadInput("--reason: 사유를 적으세요 (say why).")
+    store.take_reference_lock(connection)
+    status = connection.scalar(text("SELECT status FROM quarantine WHERE id = :id FOR UPDATE"), {"id": quarantine_id})
+    _refuse_unknown([quarantine_id], {quarantine_id} if status else set())
+    if status != "waiting":
+        raise RuleRefused(f"{quarantine_id}: 이미 처리되었습니다 (already {status}).")
+    connection.execute(
+        text("UPDATE quarantine SET status = 'dismissed', resolved_at = :now, resolution = :reason WHERE id = :id"),
+        {"now": now, "reason": reason, "id": quarantine_id},
+    )
+
+
+def _refuse_unknown(ids: Sequence[int] | None, known: set[int]) -> None:
+    unknown = [str(one) for one in ids or () if one not in known]
+    if unknown:
+        raise BadInput(
+            f"{', '.join(unknown)}: 격리된 이벤트가 아닙니다. `jeongsan quarantine list` 로 번호를 확인하세요"
+            " (no waiting event has this id)."
+        )
+
+
+def intake_counts(connection: Connection) -> dict[str, int | bool]:
+    """The counting identity over everything ever received, each part counted where it lies (domain.md §3)."""
+    row = connection.execute(
+        text(
+            "SELECT (SELECT coalesce(sum(received), 0) FROM intake_batch)::bigint AS received,"
+            " (SELECT count(*) FROM event) AS stored,"
+            " (SELECT coalesce(sum(duplicate), 0) FROM intake_batch)::bigint AS duplicate,"
+            " (SELECT count(*) FROM quarantine WHERE status <> 'released') AS quarantined,"
+            " (SELECT count(*) FROM dead_letter) AS dead_lettered"
+        )
+    ).one()
+    parts = row.stored + row.duplicate + row.quarantined + row.dead_lettered
+    return {**row._mapping, "balanced": row.received == parts}

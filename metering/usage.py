@@ -1,0 +1,30 @@
+"""The read side of metering, in one place: what a month is settled from, ties, and the events behind a figure.
+
+Everything counts intake batches up to a `mark` (see freeze_mark), and every quantity is an exact integer.
+"""
+
+from metering.held import stored_usage, volume_usage
+from metering.lineage import EventFigures, event_by_identity, event_refs, events_by_seq
+from metering.raw import raw_totals, rederive
+from metering.rollup import allocated_usage, freeze_mark, last_mark, rolled_totals
+from metering.values import Acceptance, Usage, WorkItem
+from metering.work import work_items
+
+__all__ = [
+    "Acceptance",
+    "EventFigures",
+    "Usage",
+    "WorkItem",
+    "allocated_usage",
+    "event_by_identity",
+    "event_refs",
+    "events_by_seq",
+    "freeze_mark",
+    "last_mark",
+    "raw_totals",
+    "rederive",
+    "rolled_totals",
+    "stored_usage",
+    "volume_usage",
+    "work_items",
+]
