@@ -93,3 +93,14 @@ def _summed(
         Usage(project=project, meter="storage", key=name, starts=starts, quantity=quantity)
         for (project, name, starts), quantity in sorted(sums.items())
     ]
+
+
+def uncut_storage(connection: Connection, ends: Mapping[str, date], mark: int, until: date) -> int:
+    """All storage of some projects before `until`, microseconds × bytes, each step as a whole: the other side of a tie
+    with what was cut at months and price changes."""
+    until_us = midnight_us(until)
+    total = 0
+    for step in storage_steps(connection, list(ends), mark):
+        last_us = min(until_us, midnight_us(ends[step.begun_by.project], 1))
+        total += step.within(step.begun_by.at_us, last_us)
+    return total

@@ -3,7 +3,7 @@
 Everything counts intake batches up to a `mark` (see freeze_mark), and every quantity is an exact integer.
 """
 
-from metering.held import stored_usage, volume_usage
+from metering.held import stored_usage, uncut_storage, volume_usage
 from metering.lineage import EventFigures, event_by_identity, event_refs, events_by_seq
 from metering.raw import raw_totals, rederive
 from metering.rollup import allocated_usage, freeze_mark, last_mark, rolled_totals
@@ -25,6 +25,7 @@ __all__ = [
     "rederive",
     "rolled_totals",
     "stored_usage",
+    "uncut_storage",
     "volume_usage",
     "work_items",
 ]
