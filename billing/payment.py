@@ -32,7 +32,7 @@ def import_payments(engine: Engine, path: Path, now: datetime, programme: str | 
     Raises BadInput for bad rows, RuleRefused for other content under a used reference and for a deposit's refund
     between freeze and lock; nothing of the file is booked then.
     """
-    rows = read_payments(path, now)
+    rows = read_payments(path)
     with engine.begin() as connection:
         connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('jeongsan:payments'))"))
         fresh, listed, already = _known(connection, rows, path.name)

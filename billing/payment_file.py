@@ -8,7 +8,6 @@ from datetime import datetime
 from pathlib import Path
 
 from core.errors import BadInput
-from core.month import kst_day
 
 COLUMNS = ("paid_at", "channel", "account", "amount_krw", "reference", "counterparty")
 CHANNELS = ("bank", "agency", "stripe")
@@ -40,7 +39,7 @@ class PaymentRow:
         return self.paid_at, self.account, self.amount_krw, self.counterparty
 
 
-def read_payments(path: Path, now: datetime) -> list[PaymentRow]:
+def read_payments(path: Path) -> list[PaymentRow]:
     """Every row of a payments file. Raises BadInput with a line for each problem; nothing of the file counts then."""
     try:
         text = path.read_bytes().decode("utf-8-sig")
@@ -66,7 +65,7 @@ def read_payments(path: Path, now: datetime) -> list[PaymentRow]:
             )
             continue
         values = dict(zip(header, record, strict=True))
-        found = [f"{place}: {problem}" for problem in _problems(values, now)]
+        found = [f"{place}: {problem}" for problem in _problems(values)]
         if not found:
             rows.append(_row(line, values))
         problems += found
@@ -95,8 +94,8 @@ def _row(line: int, values: dict[str, str]) -> PaymentRow:
     return PaymentRow(**values | {"line": line, "paid_at": paid_at, "amount_krw": amount_krw})
 
 
-def _problems(values: dict[str, str], now: datetime) -> Iterator[str]:
-    yield from _paid_at(values["paid_at"], now)
+def _problems(values: dict[str, str]) -> Iterator[str]:
+    yield from _paid_at(values["paid_at"])
     if values["channel"] not in CHANNELS:
         yield f"channel '{values['channel']}': {' / '.join(CHANNELS)} 가운데 하나여야 합니다 (unknown channel)."
     amount = values["amount_krw"]
@@ -112,12 +111,10 @@ def _problems(values: dict[str, str], now: datetime) -> Iterator[str]:
             yield f"{name}: {LONGEST}자 이하의 글자만 쓸 수 있습니다 (too long, or not printable)."
 
 
-def _paid_at(text: str, now: datetime) -> Iterator[str]:
+def _paid_at(text: str) -> Iterator[str]:
     try:
         instant = datetime.fromisoformat(text) if INSTANT.fullmatch(text) else None
     except ValueError:
         instant = None
     if instant is None:
         yield f"paid_at '{text}': 2025-12-03T09:00:00+09:00 처럼 시차와 함께 적으세요 (an instant with an offset)."
-    elif kst_day(instant) > kst_day(now):
-        yield f"paid_at '{text}': 아직 오지 않은 날입니다 (in the future)."

@@ -146,8 +146,6 @@ def _line(view: View, project: Project | None, line: Line) -> Iterator[str]:
     category = next((one for one in programme.category if one.code == line.category), None)
     if category is None:
         yield f".category: '{line.category}': 사업에 없는 비목입니다 (no such category)."
-    elif not category.voucher and line.grant_limit_krw:
-        yield ".grant_limit_krw: 바우처로 지급하지 않는 비목은 0이어야 합니다 (the voucher may not pay this category)."
     company = view.get("party", project.company)
     size = company.size if company else None
     if line.self_pay_bp is None and size is not None and getattr(programme.self_pay_bp, size) is None:

@@ -1,9 +1,11 @@
 """The reconciliation of a month (domain.md §7): each tie has two sides, each side derived by itself."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import date, timedelta
 from fractions import Fraction
 
 from metering.quarantine import intake_counts
+from metering.usage import raw_totals, rolled_totals, stored_usage, uncut_storage, work_items
 from sqlalchemy import Connection, text
 
 from billing.booked import month_charges
@@ -30,6 +32,7 @@ def month_ties(
     """
     return [
         *_usage_ties(frozen),
+        _work_tie(connection, terms, month, frozen),
         _charge_tie(connection, terms, month, derived),
         *_line_ties(connection, terms, month),
         *_matrix_ties(connection, terms, month),
@@ -42,11 +45,57 @@ def month_ties(
     ]
 
 
+def usage_totals(connection: Connection, terms: ProgrammeTerms, month: Month, mark: int) -> dict[str, str]:
+    """Control totals of a freeze, exact integers as text: usage from the raw events, uncut, beside the rolled-up usage.
+
+    gpu in µs × thousandths; storage in µs × bytes up to the month's end; preparation accepted up to then, thousandths.
+    """
+    projects = sorted(terms.projects)
+    ends = {
+        code: max(one.ends for one in project.agreements)
+        for code, project in terms.projects.items()
+        if project.agreements
+    }
+    until, first = month.last + timedelta(days=1), min((month.first, *_starts(terms)))
+    cuts = [first.replace(day=1)]
+    accepted = [one for item in work_items(connection, projects, mark) for one in item.acceptances]
+    totals = {
+        "gpu_raw": sum(raw_totals(connection, projects, mark).values()),
+        "gpu_rolled": sum(rolled_totals(connection, projects, mark).values()),
+        "storage_raw": uncut_storage(connection, ends, mark, until),
+        "storage_rolled": sum(one.quantity for one in stored_usage(connection, ends, mark, until, cuts)),
+        "preparation_accepted": sum(one.quantity_milli for one in accepted if one.at < month.end),
+    }
+    return {name: str(total) for name, total in totals.items()}
+
+
+def _starts(terms: ProgrammeTerms) -> Iterator[date]:
+    return (one.starts for project in terms.projects.values() for one in project.agreements)
+
+
+def _work_tie(connection: Connection, terms: ProgrammeTerms, month: Month, frozen: Mapping[str, str]) -> Tie:
+    """What was accepted, from the events, against the quantity of all charge rows, held work included."""
+    charged = connection.scalar(
+        text(
+            "SELECT coalesce(sum(quantity_base), 0) FROM charge"
+            " WHERE programme = :programme AND month <= :month AND kind = 'preparation'"
+        ),
+        {"programme": terms.code, "month": month.first},
+    )
+    return Tie(
+        name="인정 작업 ↔ 청구행 수량 (누계)",
+        left_name="검수 이벤트의 인정 수량",
+        left=decimal_text(Fraction(int(frozen["preparation_accepted"]), 1000)),
+        right_name="청구행 수량 (보류 포함)",
+        right=decimal_text(Fraction(int(charged), 1000)),
+        note="단위의 합",
+    )
+
+
 def _usage_ties(frozen: Mapping[str, str]) -> list[Tie]:
     units = (
         ("gpu", 10**9, "GPU", "GPU·초"),
         ("storage", 10**6, "저장공간", "바이트·초"),
-        ("preparation", 1000, "가공 작업", "인정 수량"),
     )
     return [
         Tie(
