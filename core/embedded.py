@@ -105,13 +105,19 @@ def _open_to_all(path: Path) -> bool:
 
 
 def _reachable_base(home: Path, account: str | None) -> Path:
-    """`home`, or a place of its own under /var/lib where the server's account cannot walk into `home`'s parents."""
+    """`home`, or a place under /var/lib where the server's account cannot walk into `home`'s parents.
+
+    The place is named at random and noted in `home`: a new home at an old path never meets the old one's passwords.
+    """
     if account is None:
         return home
     if _open_to_all(home.parent):
         home.chmod(home.stat().st_mode | 0o001)
         return home
-    base = SHARED_PLACE / sha256(str(home).encode()).hexdigest()[:16]
+    note = home / "postgres.place"
+    if not note.exists():
+        note.write_text(secrets.token_hex(8))
+    base = SHARED_PLACE / note.read_text()
     base.mkdir(parents=True, exist_ok=True)
     return base
 

@@ -27,7 +27,7 @@ def home(tmp_path_factory):
     place = tmp_path_factory.mktemp("embedded") / "home"
     yield place
     gone = eventually(lambda: not alive(place))
-    shutil.rmtree(data_folder(place).parent)
+    shutil.rmtree(data_folder(place).parent, ignore_errors=True)
     assert gone, "a server was left running"
 
 
@@ -139,3 +139,18 @@ def test_embedded__its_superuser_and_the_service_have_passwords_that_only_the_ow
     rules = [line for line in access.splitlines() if line and not line.startswith("#")]
     assert all(line.endswith("scram-sha-256") for line in rules)
     release(command)
+
+
+def test_embedded__a_new_home_at_an_old_path_starts_anew(home):
+    first = hold(home)
+    first.stdout.readline()
+    old = data_folder(home).parent
+    release(first)
+    assert eventually(lambda: not alive(home))
+    shutil.rmtree(home)
+    second = hold(home)
+    assert second.stdout.readline().strip().isdigit()
+    assert (home / "owner.password").exists()
+    release(second)
+    assert eventually(lambda: not alive(home))
+    shutil.rmtree(old, ignore_errors=True)
