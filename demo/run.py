@@ -48,9 +48,8 @@ def run(lang: str) -> int:
         os.environ.pop(name, None)
     voice.progress("데이터베이스 준비", "preparing the database")
     call("init")
-    voice.progress("기준정보 등록: 과제 8, 기관 63", "loading reference data: 8 projects, 63 parties")
-    call("load", REGISTRY, now=stamp(local(MONTHS[0].first, 9)))
-    voice.progress("사용 기록 10만여 건 만들기 (같은 씨앗, 같은 바이트)", "writing 100,000 and more seeded events")
+    _load(voice)
+    voice.progress("사용 기록 10만여 건: 같은 씨앗, 같은 바이트", "100,000 and more seeded events")
     files = events.write(HOME / "events")
     among = projects()
     months = [_month(voice, month, files[month], among) for month in MONTHS]
@@ -58,6 +57,13 @@ def run(lang: str) -> int:
     checked = call("verify", "--deep", now=stamp(_close(MONTHS[-1]) + timedelta(days=10)))
     print(report.render(voice.text, call("intake"), months, _findings(), checked, OUT))
     return 0 if report.differences(months, checked) == 0 else 1
+
+
+def _load(voice: Voice) -> None:
+    voice.progress("기준정보 등록", "loading reference data")
+    loaded = call("load", REGISTRY, now=stamp(local(MONTHS[0].first, 9)))
+    if not loaded["new"]:
+        voice.progress("이미 등록되어 있습니다", "it is there already")
 
 
 def _month(voice: Voice, month: Month, file: Path, among: Sequence[Project]) -> dict:
