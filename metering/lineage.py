@@ -41,17 +41,31 @@ def events_by_seq(connection: Connection, seqs: Sequence[int]) -> list[dict]:
     """
     rows = connection.execute(
         text(
-            f"SELECT {forest.COLUMNS}, coalesce(quarantine.record, event.record) AS record,"  # noqa: S608
-            " coalesce(held_topic.value, topic.value) AS topic,"
-            " coalesce(quarantine.partition, intake_batch.partition) AS partition"
+            f"SELECT {forest.COLUMNS}, coalesce(held.held_record, event.record) AS record,"  # noqa: S608
+            " topic.value AS topic, coalesce(held_partition, partition) AS partition"
             f" FROM {forest.TABLES} JOIN intake_batch ON intake_batch.id = event.seq >> 20"
-            " JOIN term AS topic ON topic.id = intake_batch.topic_id LEFT JOIN quarantine ON quarantine.seq = event.seq"
-            " LEFT JOIN term AS held_topic ON held_topic.id = quarantine.topic_id"
+            " LEFT JOIN (SELECT seq AS held_seq, record AS held_record, partition AS held_partition,"
+            "  topic_id AS held_topic_id FROM quarantine) AS held ON held_seq = event.seq"
+            " JOIN term AS topic ON topic.id = coalesce(held_topic_id, topic_id)"
             " WHERE event.seq = ANY(:seqs) ORDER BY event.seq"
         ),
         {"seqs": list(seqs)},
     )
     return [_reference(row) for row in rows]
+
+
+def with_corrections(connection: Connection, seqs: Sequence[int]) -> list[int]:
+    """The sequence numbers and those of every void and amendment of them, in order of intake."""
+    found, newest = set(seqs), list(seqs)
+    while newest:
+        newest = list(
+            connection.scalars(
+                text("SELECT seq FROM event WHERE target_seq = ANY(:seqs) AND type = ANY(:types)"),
+                {"seqs": newest, "types": [rules.VOIDED, rules.AMENDED]},
+            )
+        )
+        found.update(newest)
+    return sorted(found)
 
 
 def _reference(row) -> dict:

@@ -1,11 +1,12 @@
 """The sheet-writing layer over openpyxl's write-only mode: rows in, a deterministic .xlsx out. The only door to it.
 
 A row is written as one XML element, so that a styled row costs about as much as reading it. Everything that must come
-before the first row (widths, freeze, page) is set when the sheet is made; a later setting would be lost silently.
+before the first row (widths, freeze, page) is set when the sheet is made.
 """
 
 import re
-from collections.abc import Iterator, Sequence
+import zlib
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
@@ -35,6 +36,7 @@ from openpyxl.drawing.spreadsheet_drawing import AnchorMarker, TwoCellAnchor
 from openpyxl.formatting.rule import CellIsRule
 from openpyxl.styles import Alignment, Border, Font, PatternFill, Side
 from openpyxl.utils import get_column_letter
+from openpyxl.utils.cell import rows_from_range
 from openpyxl.worksheet._write_only import WriteOnlyWorksheet
 from openpyxl.worksheet.cell_range import CellRange
 from openpyxl.worksheet.properties import PageSetupProperties
@@ -51,6 +53,7 @@ MARKUP = re.compile("[&<>]")
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 LETTERS = [get_column_letter(column) for column in range(1, 201)]
 MM = 1 / 25.4
+ROWS_PACKED = 256
 
 
 class Formula(str):
@@ -82,14 +85,15 @@ class _FixedZip(ZipFile):
 
 
 class _RowSheet(WriteOnlyWorksheet):
-    """A write-only sheet that takes whole row elements."""
+    """A write-only sheet that takes whole row elements, all at once when the file is made."""
 
-    def append(self, row):
+    def take(self, rows: Iterable[etree._Element]) -> None:
+        """Streams the rows into the sheet's part; called once."""
         self._get_writer()
-        if self._rows is None:
-            self._rows = self._write_rows()
-            next(self._rows)
-        self._rows.send(row)
+        self._rows = self._write_rows()
+        next(self._rows)
+        for row in rows:
+            self._rows.send(row)
 
     def _write_rows(self) -> Iterator[None]:
         xf = self._writer.xf.send(True)
@@ -118,6 +122,7 @@ class Book:
         self._book._fonts.clear()
         self._book._named_styles["Normal"].font = Font(name=FONT, size=10)
         self._styles: dict[tuple, int] = {}
+        self._sheets: list[RawSheet] = []
 
     def sheet(
         self, name: str, widths: Sequence[float], *, footer: str, landscape: bool = True, one_page: bool = False,
@@ -144,7 +149,8 @@ class Book:
             (sheet.oddFooter.right, f"{self.title} · {name}".replace("&", "&&")),
         ):
             part.text, part.size, part.font = text, 8, f"{FONT},Regular"
-        return RawSheet(self, sheet)
+        self._sheets.append(RawSheet(self, sheet))
+        return self._sheets[-1]
 
     def style(self, kind: str, variant: str = "", *, quoted: bool = False) -> int:
         """The number of a look in this workbook; `quoted` marks text that a spreadsheet must never calculate."""
@@ -167,7 +173,9 @@ class Book:
         return cell.style_id
 
     def content(self) -> bytes:
-        """The finished file: byte for byte the same for the same rows."""
+        """The finished file: byte for byte the same for the same rows. Called once."""
+        for sheet in self._sheets:
+            sheet.stream()
         target = BytesIO()
         with _FixedZip(target, "w", ZIP_DEFLATED) as archive:
             ExcelWriter(self._book, archive).write_data()
@@ -189,7 +197,9 @@ def _border(name: str) -> Border:
 
 
 class RawSheet:
-    """A sheet as rows of (style number, value); rows are counted from 1."""
+    """A sheet as rows of (style number, value); rows are counted from 1. They wait packed until the file is made, so
+    that a statement given up half-way leaves nothing open and nothing on disk.
+    """
 
     def __init__(self, book: Book, sheet: _RowSheet):
         self.book = book
@@ -197,6 +207,8 @@ class RawSheet:
         self.last_row = 0
         self._sheet = sheet
         self._quoted: dict[int, int] = {}
+        self._waiting: list[str] = []
+        self._packed: list[bytes] = []
 
     def row(self, cells: Sequence[tuple[int, object] | None], height: float | None = None) -> int:
         """Writes the next row and returns its number; None leaves a cell out."""
@@ -213,8 +225,20 @@ class RawSheet:
             else:
                 parts.append(self._cell(f"{letter}{number}", style, value))
         parts.append("</row>")
-        self._sheet.append(etree.XML("".join(parts)))
+        self._waiting.append("".join(parts))
+        if len(self._waiting) == ROWS_PACKED:
+            self._pack()
         return number
+
+    def _pack(self) -> None:
+        rows = f"<rows>{''.join(self._waiting)}</rows>"
+        self._packed.append(zlib.compress(rows.encode(), 1))
+        self._waiting.clear()
+
+    def stream(self) -> None:
+        """Hands all rows to the sheet's part; called once, by the book."""
+        self._pack()
+        self._sheet.take(row for packed in self._packed for row in etree.XML(zlib.decompress(packed)))
 
     def _cell(self, address: str, style: int, value: object) -> str:
         if isinstance(value, Formula):
@@ -300,6 +324,21 @@ def sheet_rows(content: bytes, name: str) -> Iterator[tuple]:
         yield from book[name].iter_rows(values_only=True)
     finally:
         book.close()
+
+
+def addresses(area: str) -> list[str]:
+    """`C11:D12` → its cells' addresses, row by row."""
+    return [cell for row in rows_from_range(area if ":" in area else f"{area}:{area}") for cell in row]
+
+
+def cell_value(content: bytes, sheet: str, cell: str) -> int | None:
+    """The whole number stored in a cell; None where a text or a fraction stands."""
+    book = load_workbook(BytesIO(content), read_only=True)
+    try:
+        value = book[sheet][cell.upper()].value
+    finally:
+        book.close()
+    return value if isinstance(value, int) else None
 
 
 def within(ranged_text: str, cell: str) -> bool:

@@ -63,18 +63,30 @@ def _settings(server, name: str) -> Settings:
 
 
 @pytest.fixture
-def settings(server, admin, template, monkeypatch):
-    """Settings of a fresh, migrated database that is dropped afterwards; the environment says the same."""
-    name = f"test_{os.getpid()}_{next(numbers)}"
-    with admin.connect() as connection:
-        connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {template} STRATEGY FILE_COPY")
-    settings = _settings(server, name)
-    monkeypatch.setenv("DATABASE_URL", settings.database_url)
-    monkeypatch.setenv("DATABASE_OWNER_URL", settings.database_owner_url)
-    yield settings
+def new_database(server, admin, template, monkeypatch):
+    """Makes fresh, migrated databases that are dropped afterwards; the environment names the newest."""
+    made = []
+
+    def make() -> Settings:
+        made.append(f"test_{os.getpid()}_{next(numbers)}")
+        with admin.connect() as connection:
+            connection.exec_driver_sql(f"CREATE DATABASE {made[-1]} TEMPLATE {template} STRATEGY FILE_COPY")
+        settings = _settings(server, made[-1])
+        monkeypatch.setenv("DATABASE_URL", settings.database_url)
+        monkeypatch.setenv("DATABASE_OWNER_URL", settings.database_owner_url)
+        return settings
+
+    yield make
     database.dispose_engines()
     with admin.connect() as connection:
-        connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+        for name in made:
+            connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
+
+
+@pytest.fixture
+def settings(new_database):
+    """Settings of a fresh, migrated database; the environment says the same."""
+    return new_database()
 
 
 @pytest.fixture

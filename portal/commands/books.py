@@ -1,4 +1,4 @@
-"""balances and payments: the books' accounts, and what the bank and the agency paid."""
+"""balances, payments, trace: the books' accounts, what was paid, and the way from a figure to its events."""
 
 from pathlib import Path
 
@@ -10,6 +10,7 @@ from core.errors import BadInput
 from ledger import books
 from portal.command import Answer, Call, command
 from registry.terms import programme_codes
+from reports.lineage import trace as trace_reference
 
 commands = click.Group()
 payments = click.Group("payments", help="Payments by bank, agency and Stripe.")
@@ -81,4 +82,29 @@ def _text(call: Call, file: Path, result: ImportResult) -> str:
         f"  {file.name}:{row.line}  {row.reference}  {row.account}  {row.amount_krw:,}  {reason}"
         for row, reason in result.unmatched
     ]
+    return "\n".join(lines)
+
+
+@command(commands, "trace", help="From a figure to the events behind it, and back.")
+@click.argument("reference")
+def trace(call: Call, reference: str) -> Answer:
+    """REFERENCE: an id that any output shows, `event:SOURCE#ID`, or `FILE.xlsx!SHEET!CELL` of a published workbook."""
+    with database.service_engine(call.settings).connect() as connection:
+        document = trace_reference(connection, reference)
+    return Answer(document=document, text=_trace_text(call, document))
+
+
+def _trace_text(call: Call, document: dict) -> str:
+    amount = document["amount_krw"]
+    lines = [document["ref"] + ("" if amount is None else f"  {amount:,}" + call.say("원", " won"))]
+    for title, english, found in (
+        ("위로", "above", document["parents"]),
+        ("청구행", "charges", document["charges"]),
+        ("사용량", "usage", [f"{one['month']} {one['project']} {one['key']}  {one['quantity']} {one['unit']}"
+                         for one in document["usage"]]),
+        ("이벤트", "events", [f"{one['source']}#{one['id']}  {one['topic']} {one['partition']}:{one['offset']}  "
+                          f"sha256 {one['hash']}" for one in document["events"]]),
+    ):  # fmt: skip
+        if found:
+            lines += ["", call.say(title, english), *(f"  {one}" for one in found)]
     return "\n".join(lines)

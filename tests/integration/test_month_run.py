@@ -6,10 +6,11 @@ import subprocess
 import sys
 import time
 
-import pytest
 from sqlalchemy import text
 
 from closing.run import STEPS
+from core.database import owner_engine, service_engine
+from core.settings import Settings
 from tests.worked import CLOSE, PROGRAMME, expected, needs_case, prepare, run
 
 pytestmark = needs_case
@@ -64,13 +65,6 @@ def test_run__until_each_step_then_on_is_the_same_as_at_once(jeongsan):
     assert figures(shown) == figures(dry)
 
 
-@pytest.fixture
-def reference(jeongsan, engine):
-    """Figures and files of an uninterrupted run, taken in a transaction of their own that a dry run gives back."""
-    prepare(jeongsan)
-    return figures(run(jeongsan, "2025-11", "--dry-run"))
-
-
 def begin_run() -> subprocess.Popen:
     command = [sys.executable, "-c", "from portal.cli import main; main()", "month", "run", "2025-11", "--programme",
                PROGRAMME, "--now", CLOSE["2025-11"]]  # fmt: skip
@@ -88,8 +82,14 @@ def wait_for_sleep(connection) -> int:
     raise AssertionError("the run did not reach its step")
 
 
-def test_kill_9__in_each_step_then_again_ends_in_the_same_figures_and_files(jeongsan, owner, engine, reference):
-    with owner.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
+def test_kill_9__in_each_step_then_again_ends_in_the_same_figures_and_files(jeongsan, new_database):
+    new_database()
+    prepare(jeongsan)
+    uninterrupted = figures(run(jeongsan, "2025-11"))
+    files = published(service_engine(Settings.from_environment()))
+    settings = new_database()
+    prepare(jeongsan)
+    with owner_engine(settings).connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         connection.exec_driver_sql(
             "CREATE FUNCTION stall() RETURNS trigger LANGUAGE plpgsql AS"
             " $$ BEGIN PERFORM pg_sleep(60); RETURN NEW; END $$"
@@ -106,10 +106,10 @@ def test_kill_9__in_each_step_then_again_ends_in_the_same_figures_and_files(jeon
             connection.execute(text("SELECT pg_terminate_backend(:pid)"), {"pid": backend})
             connection.exec_driver_sql("DROP TRIGGER stall ON run_step")
             assert jeongsan("month", "show", "2025-11", "--programme", PROGRAMME)["state"] != "locked"
-    assert figures(run(jeongsan, "2025-11")) == reference
-    assert jeongsan("verify", "--deep")["ok"] is True
-    files = published(engine)
+    assert figures(run(jeongsan, "2025-11")) == uninterrupted
+    assert published(service_engine(settings)) == files
     assert len(files) >= 6
+    assert jeongsan("verify", "--deep")["ok"] is True
 
 
 def test_two_runs_at_once__one_works_the_other_says_so(jeongsan, owner):

@@ -1,0 +1,336 @@
+"""`trace`: from a figure to the charge rows, the usage and the events behind it, and back (domain.md §9)."""
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from fractions import Fraction
+from pathlib import Path
+
+from sqlalchemy import Connection, Row, text
+
+from billing.booked import charge_line
+from billing.charge import ChargeLine
+from core.errors import BadInput
+from core.month import Month
+from metering import usage
+from reports.month import charge_reference
+from reports.ties import decimal_text
+from reports.trace import locate
+from reports.workbook import addresses, cell_value
+
+EVENT_LIMIT = 1000
+USAGE_UNITS = {"gpu": ("gpu_s", 10**9), "cpu": ("core_s", 10**9), "storage": ("byte_s", 10**6)}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Booked:
+    """A charge row and the month that booked it."""
+
+    month: Month
+    row: ChargeLine
+    mark: int
+
+    @property
+    def reference(self) -> str:
+        """Its id in every output."""
+        return charge_reference(self.month, self.row)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Found:
+    """What a reference stands for: its amount in won, the references above it, the charge rows below it."""
+
+    amount_krw: int | None
+    parents: Sequence[str] = ()
+    charges: Sequence[Booked] = ()
+
+
+def trace(connection: Connection, reference: str) -> dict:
+    """What stands behind a reference that any output shows, or behind `FILE.xlsx!SHEET!CELL` of a published workbook.
+
+    Raises BadInput when it is no reference, or nothing stands behind it.
+    """
+    kind, _, rest = reference.partition(":")
+    if ".xlsx!" in reference:
+        kind, found = "cell", _cell(connection, reference)
+    elif kind == "event" and rest:
+        return _event(connection, reference, rest)
+    elif kind in FOLLOW and rest:
+        found = FOLLOW[kind](connection, rest)
+    else:
+        known = ", ".join(f"{name}:" for name in sorted([*FOLLOW, "event"]))
+        raise BadInput(f"'{reference}': 참조번호가 아닙니다. {known} 또는 FILE.xlsx!SHEET!CELL (not a reference).")
+    used = _used(found.charges)
+    return {
+        "ref": reference,
+        "kind": kind,
+        "amount_krw": found.amount_krw,
+        "parents": list(found.parents),
+        "charges": [one.reference for one in used],
+        "usage": [_usage(one) for one in used if one.row.kind != "fee"],
+        "events": _events(connection, used),
+    }
+
+
+def _used(charges: Sequence[Booked]) -> list[Booked]:
+    return list({one.reference: one for one in charges}.values())
+
+
+def _booked(connection: Connection, where: str, values: Mapping) -> list[Booked]:
+    """Charge rows by a condition of this module's own, in the order they were booked."""
+    rows = connection.execute(
+        text(
+            "SELECT charge.*, intake_mark FROM charge JOIN month_run USING (programme, month)"  # noqa: S608
+            f" WHERE {where} ORDER BY charge.id"
+        ),
+        values,
+    )
+    return [Booked(month=Month.of(row.month), row=charge_line(row), mark=row.intake_mark) for row in rows]
+
+
+def _require(reference: str, found: Iterable) -> None:
+    if not list(found):
+        raise BadInput(f"'{reference}': 장부에 없는 참조번호입니다 (nothing is booked under it).")
+
+
+def _charge(connection: Connection, rest: str) -> Found:
+    month, project, service, kind, key = (*rest.split("/", 4), "", "", "", "", "")[:5]
+    found = _booked(
+        connection,
+        "month = :month AND project = :project AND service_month = :service AND kind = :kind AND key = :key",
+        {
+            "month": Month.parse(month).first,
+            "project": project,
+            "service": Month.parse(service).first,
+            "kind": kind,
+            "key": key,
+        },
+    )
+    _require(f"charge:{rest}", found)
+    parents = {f"line:{month}/{one.row.line}" for one in found if one.row.line is not None}
+    parents |= {reference for one in found for reference in _entries_of(connection, one)}
+    below = found
+    if kind == "fee":
+        below = found + _booked(
+            connection,
+            "month <= :month AND project = :project AND service_month = :service AND line IS NOT NULL",
+            {"month": Month.parse(month).first, "project": project, "service": Month.parse(service).first},
+        )
+    return Found(amount_krw=sum(one.row.amount_krw for one in found), parents=sorted(parents), charges=below)
+
+
+def _entries_of(connection: Connection, one: Booked) -> list[str]:
+    kind, of = ("settle", one.row.line) if one.row.line is not None else (one.row.kind, one.row.project)
+    rows = connection.execute(
+        text(
+            "SELECT entry.programme, number FROM entry JOIN project ON project.programme = entry.programme"
+            " WHERE project.code = :project AND reference = :reference"
+        ),
+        {"project": one.row.project, "reference": f"run:{one.month}:{kind}:{of}"},
+    )
+    return [f"entry:{row.programme}/{row.number}" for row in rows]
+
+
+def _line(connection: Connection, rest: str) -> Found:
+    month, _, line = rest.partition("/")
+    at = {"month": Month.parse(month).first, "line": line.split("/")[0]}
+    rows = connection.execute(
+        text("SELECT programme, supply_krw, supplier FROM line_settlement WHERE month = :month AND line = :line"), at
+    ).all()
+    _require(f"line:{rest}", rows)
+    return Found(
+        amount_krw=sum(row.supply_krw for row in rows),
+        parents=[f"matrix:{month}/{source}/{row.supplier}" for row in rows for source in ("voucher", "self_pay")],
+        charges=_booked(connection, "month = :month AND line = :line", at),
+    )
+
+
+def _entry(connection: Connection, rest: str) -> Found:
+    programme, _, number = rest.rpartition("/")
+    row = _one_entry(connection, programme, number)
+    _require(f"entry:{rest}", [row] if row else [])
+    return Found(
+        amount_krw=row.debit_krw, parents=[f"balance:{code}@{row.month:%Y-%m}" for code in row.codes],
+        charges=_charges_of_entry(connection, programme, row.reference),
+    )  # fmt: skip
+
+
+def _one_entry(connection: Connection, programme: str, number: str) -> Row | None:
+    return connection.execute(
+        text(
+            "SELECT entry.reference, entry.month, array_agg(account.code ORDER BY account.code) AS codes,"
+            " (sum(amount_krw) FILTER (WHERE amount_krw > 0 AND NOT is_budget))::bigint AS debit_krw"
+            " FROM entry JOIN posting ON posting.entry_id = entry.id JOIN account ON account.id = posting.account_id"
+            " WHERE entry.programme = :programme AND entry.number = :number GROUP BY entry.id"
+        ),
+        {"programme": programme, "number": int(number) if number.isascii() and number.isdigit() else -1},
+    ).one_or_none()
+
+
+def _charges_of_entry(connection: Connection, programme: str, reference: str) -> list[Booked]:
+    run, month, kind, of = (*reference.split(":", 3), "", "", "")[:4]
+    if run != "run":
+        return []
+    at = {"programme": programme, "month": Month.parse(month).first, "of": of}
+    here = "charge.programme = :programme AND month = :month AND "
+    match kind:
+        case "settle" | "draw":
+            return _booked(connection, here + "line = :of", at)
+        case "gpu" | "storage" | "fee":
+            return _booked(connection, here + "kind = :kind AND project = :of", {**at, "kind": kind})
+        case "pool":
+            return _booked(connection, here + "kind = 'fee'", at)
+        case "incentive":
+            return _booked(connection, here + "kind = 'preparation' AND supplier = :of", at)
+    return []
+
+
+def _balance(connection: Connection, rest: str) -> Found:
+    account, _, month = rest.rpartition("@")
+    rows = connection.execute(
+        text(
+            "SELECT entry.programme, entry.number, entry.reference, amount_krw FROM posting"
+            " JOIN account ON account.id = posting.account_id JOIN entry ON entry.id = posting.entry_id"
+            " WHERE account.code = :account AND entry.month <= :month ORDER BY entry.programme, entry.number"
+        ),
+        {"account": account, "month": Month.parse(month).first},
+    ).all()
+    _require(f"balance:{rest}", rows)
+    charges = [one for row in rows for one in _charges_of_entry(connection, row.programme, row.reference)]
+    return Found(
+        amount_krw=sum(row.amount_krw for row in rows),
+        parents=[f"entry:{row.programme}/{row.number}" for row in rows],
+        charges=charges,
+    )
+
+
+def _matrix(connection: Connection, rest: str) -> Found:
+    month, _source, use = (*rest.split("/", 2), "", "")[:3]
+    at = {"month": Month.parse(month).first, "use": use}
+    conditions = {
+        "operator_usage": "line IS NULL AND kind <> 'fee'",
+        "platform_fee": "kind = 'fee'",
+        "incentive_pool": "kind = 'fee'",
+        "total": "true",
+    }
+    charges = _booked(connection, f"month = :month AND {conditions.get(use, 'supplier = :use')}", at)
+    _require(f"matrix:{rest}", charges)
+    return Found(amount_krw=None, parents=[f"tie:{month}"], charges=charges)
+
+
+def _incentive(connection: Connection, rest: str) -> Found:
+    month, _, hospital = rest.partition("/")
+    at = {"month": Month.parse(month).first, "hospital": hospital}
+    row = connection.execute(
+        text("SELECT sum(share_krw)::bigint AS krw FROM incentive_share WHERE month = :month AND hospital = :hospital"),
+        at,
+    ).one()
+    charges = _booked(connection, "month = :month AND supplier = :hospital AND kind = 'preparation'", at)
+    return Found(amount_krw=row.krw, parents=[f"balance:payable:incentive:{hospital}@{month}"], charges=charges)
+
+
+def _budget(connection: Connection, rest: str) -> Found:
+    month = rest.split("/")[0]
+    charges = _booked(connection, "month <= :month AND line IS NOT NULL", {"month": Month.parse(month).first})
+    return Found(amount_krw=None, parents=[f"balance:budget:available@{month}"], charges=charges)
+
+
+def _tie(connection: Connection, rest: str) -> Found:
+    month = rest.split("/")[0]
+    return Found(amount_krw=None, charges=_booked(connection, "month = :month", {"month": Month.parse(month).first}))
+
+
+def _nothing_below(_connection: Connection, _rest: str) -> Found:
+    """Reference data and intake counts stand by themselves."""
+    return Found(amount_krw=None)
+
+
+FOLLOW = {
+    "charge": _charge,
+    "line": _line,
+    "entry": _entry,
+    "balance": _balance,
+    "matrix": _matrix,
+    "incentive": _incentive,
+    "budget": _budget,
+    "tie": _tie,
+    "registry": _nothing_below,
+    "intake": _nothing_below,
+}
+
+
+def _cell(connection: Connection, reference: str) -> Found:
+    """A cell of a published workbook: what the reference of its cell, or of each cell that it sums, leads to."""
+    path, sheet, cell = (*reference.rsplit("!", 2), "", "")[:3]
+    try:
+        content = Path(path).read_bytes()
+    except OSError as error:
+        raise BadInput(f"{path}: 파일을 읽을 수 없습니다 (cannot be read): {error.strerror}") from None
+    found = locate(content, sheet, cell)
+    references = _summed(content, sheet, found.removeprefix("sum:")) if found.startswith("sum:") else [found]
+    charges = [
+        one for name in references for one in FOLLOW[name.partition(":")[0]](connection, name.partition(":")[2]).charges
+    ]
+    return Found(amount_krw=cell_value(content, sheet, cell), parents=references, charges=charges)
+
+
+def _summed(content: bytes, sheet: str, area: str) -> list[str]:
+    """The references of the cells of an area that have one."""
+    found = {}
+    for cell in addresses(area):
+        try:
+            name = locate(content, sheet, cell)
+        except BadInput:
+            continue
+        if name.partition(":")[0] in FOLLOW:
+            found[name] = True
+    return list(found)
+
+
+def _usage(one: Booked) -> dict:
+    row = one.row
+    unit, scale = USAGE_UNITS.get(row.kind, (row.unit, 1000))
+    key = f"{row.line}/{row.description}" if row.line is not None else row.description
+    return {
+        "project": row.project,
+        "month": str(row.service_month),
+        "meter": row.kind,
+        "key": key,
+        "quantity": decimal_text(Fraction(row.quantity_base, scale)),
+        "unit": unit,
+    }
+
+
+def _events(connection: Connection, charges: Sequence[Booked]) -> list[dict]:
+    """The events behind charge rows, each once, EVENT_LIMIT at most."""
+    seqs = {seq for one in charges for seq in (one.row.work_seq, one.row.accept_seq) if seq is not None}
+    found = usage.events_by_seq(connection, usage.with_corrections(connection, sorted(seqs))) if seqs else []
+    for one in charges:
+        if one.row.line is None and one.row.kind in USAGE_UNITS:
+            month = one.row.service_month
+            found += usage.event_refs(
+                connection, one.row.project, one.row.kind, one.row.description, month.first, (month + 1).first,
+                one.mark, EVENT_LIMIT,
+            )  # fmt: skip
+    unique = {(event["source"], event["id"]): event for event in found}
+    return list(unique.values())[:EVENT_LIMIT]
+
+
+def _event(connection: Connection, reference: str, rest: str) -> dict:
+    """Back from an event, `event:SOURCE#ID`, to the charge rows that it is part of."""
+    source, _, identity = rest.rpartition("#")
+    event = usage.event_by_identity(connection, source, identity)
+    if event is None:
+        raise BadInput(f"'{reference}': 저장된 이벤트가 아닙니다 (no stored event): event:SOURCE#ID")
+    charges = _booked(connection, "work_seq = :seq OR accept_seq = :seq", {"seq": event.seq})
+    if event.meter is not None:
+        charges += _booked(
+            connection,
+            "project = :project AND kind = :meter AND description = :key AND service_month BETWEEN :first AND :last",
+            {"project": event.project, "meter": event.meter, "key": event.key,
+             "first": Month.of(event.first_day).first, "last": Month.of(event.last_day).first},
+        )  # fmt: skip
+    return {
+        "ref": reference, "kind": "event", "amount_krw": sum(one.row.amount_krw for one in charges),
+        "parents": [one.reference for one in charges], "charges": [one.reference for one in charges],
+        "usage": [_usage(one) for one in charges], "events": [event.reference],
+    }  # fmt: skip

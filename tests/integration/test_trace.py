@@ -1,0 +1,71 @@
+"""From any figure of the worked case to the events behind it, and back."""
+
+import pytest
+
+from tests.worked import PROGRAMME, needs_case, prepare, run
+
+pytestmark = needs_case
+
+
+@pytest.fixture
+def december(jeongsan):
+    prepare(jeongsan, "2025-12")
+    return run(jeongsan, "2025-12")
+
+
+def ids(document: dict) -> set[str]:
+    return {event["id"] for event in document["events"]}
+
+
+def test_trace__every_charge_leads_to_its_events(jeongsan, december):
+    found = {row["key"]: jeongsan("trace", row["id"]) for row in december["charges"] if not row["correction"]}
+    assert ids(found["H100@2025-09-01"]) == {"g1"}
+    assert ids(found["standard@2025-09-01"]) == {"s2", "s3"}
+    assert ids(found["L11/w10"]) == {"w10", "a10"}
+    for row in december["charges"]:
+        traced = jeongsan("trace", row["id"])
+        assert traced["amount_krw"] == row["amount_krw"]
+        assert traced["events"], row["id"]
+
+
+def test_trace__a_voided_charge_shows_the_void(jeongsan, december):
+    row = next(row for row in december["charges"] if row["key"] == "L12/w2")
+    assert ids(jeongsan("trace", row["id"])) == {"w2", "a2", "u1"}
+
+
+def test_trace__an_event_shows_where_it_came_from_and_leads_back(jeongsan, december):
+    document = jeongsan("trace", "event:/worked#g1")
+    (event,) = document["events"]
+    assert event["topic"].startswith("file:")
+    assert event["offset"] == 24
+    assert len(event["hash"]) == 64
+    assert "charge:2025-12/P1/2025-12/gpu/H100@2025-09-01" in document["charges"]
+    assert "charge:2025-11/P1/2025-11/gpu/H100@2025-09-01" in document["charges"]
+
+
+def test_trace__cells_of_the_published_workbooks(jeongsan, december, tmp_path):
+    jeongsan("statements", "2025-12", "--programme", PROGRAMME, "--out", tmp_path)
+    book = tmp_path / f"{PROGRAMME}_2025-12_기업정산서_C1.xlsx"
+    document = jeongsan("trace", f"{book}!정산서!C11")
+    assert document["amount_krw"] == december["lines"]["L11"]["supply_krw"]
+    assert ids(document) == {"w10", "a10"}
+
+
+@pytest.mark.parametrize("up", ["parents", "charges"])
+def test_trace__references_of_the_answer_are_references_themselves(jeongsan, december, up):
+    document = jeongsan("trace", "line:2025-12/L12")
+    assert document["amount_krw"] == december["lines"]["L12"]["supply_krw"]
+    for reference in document[up]:
+        assert jeongsan("trace", reference)["ref"] == reference
+
+
+def test_trace__what_is_no_reference_is_said(jeongsan, settings):
+    for reference in (
+        "nonsense",
+        "charge:2025-11/P1",
+        "line:2025-11/NONE",
+        "entry:X/1",
+        "event:/worked#none",
+        "none.xlsx!A!B1",
+    ):
+        jeongsan("trace", reference, exit_code=2)
