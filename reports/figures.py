@@ -434,13 +434,18 @@ def _numbers(connection: Connection, at: dict) -> dict[tuple[str, str], str]:
 
 
 def _intake(connection: Connection, mark: int) -> dict[str, int]:
-    """Counts of everything received up to the freeze's intake mark; an event released by then counts as stored."""
+    """Counts of everything received up to the freeze's intake mark; an event released by then counts as what it became.
+
+    A release is a batch that received nothing: what it stored or knew is no longer in quarantine.
+    """
     row = connection.execute(
         text(
-            "SELECT coalesce(sum(received), 0)::bigint AS received, coalesce(sum(duplicate), 0)::bigint AS duplicate,"
-            " coalesce(sum(dead_lettered), 0)::bigint AS dead_lettered, coalesce(sum(stored), 0)::bigint AS stored,"
-            " (SELECT count(*) FROM quarantine WHERE batch_id <= :mark AND (seq IS NULL OR seq >> 20 > :mark))"
-            "  AS quarantined FROM intake_batch WHERE id <= :mark"
+            "SELECT coalesce(sum(received), 0)::bigint AS received, coalesce(sum(stored), 0)::bigint AS stored,"
+            " coalesce(sum(duplicate), 0)::bigint AS duplicate,"
+            " ((SELECT count(*) FROM quarantine WHERE batch_id <= :mark)"
+            "  - coalesce(sum(stored + duplicate) FILTER (WHERE received = 0), 0))::bigint AS quarantined,"
+            " (SELECT count(*) FROM dead_letter WHERE batch_id <= :mark) AS dead_lettered"
+            " FROM intake_batch WHERE id <= :mark"
         ),
         {"mark": mark},
     ).one()

@@ -1,0 +1,68 @@
+from datetime import date
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from reports.words import amount_text, amount_words, date_text, number_words, period_text, short_date_text
+
+DIGITS = dict(zip("영일이삼사오육칠팔구", range(10), strict=True))
+SMALL = {"십": 10, "백": 100, "천": 1000}
+LARGE = {"만": 10**4, "억": 10**8, "조": 10**12, "경": 10**16}
+
+
+def read_back(words: str) -> int:
+    """A reader of its own: digits before a small unit, small units before a large one."""
+    total = group = digit = 0
+    for letter in words:
+        if letter in DIGITS:
+            digit = DIGITS[letter]
+        elif letter in SMALL:
+            assert digit, f"no digit before {letter} in {words}"
+            group, digit = group + digit * SMALL[letter], 0
+        else:
+            total, group, digit = total + (group + digit) * LARGE[letter], 0, 0
+    return total + group + digit
+
+
+@given(st.integers(min_value=0, max_value=10**20 - 1))
+def test_number_words__read_back_to_the_number_with_a_digit_before_every_unit(number):
+    assert read_back(number_words(number)) == number
+
+
+@pytest.mark.parametrize(
+    ("krw", "words"),
+    [
+        (0, "금영원"),
+        (10, "금일십원"),
+        (123_000_000, "금일억이천삼백만원"),
+        (5_814_785, "금오백팔십일만사천칠백팔십오원"),
+        (1_499_609, "금일백사십구만구천육백구원"),
+        (10_000, "금일만원"),
+        (2_400_000_000, "금이십사억원"),
+        (100_000_001, "금일억일원"),
+    ],
+)
+def test_amount_words__writes_one_before_ten_hundred_thousand(krw, words):
+    assert amount_words(krw) == words
+
+
+def test_amount_text__is_the_public_document_form():
+    assert amount_text(5_814_785) == "금5,814,785원(금오백팔십일만사천칠백팔십오원)"
+
+
+@pytest.mark.parametrize("number", [-1, 10**20])
+def test_number_words__refuses_what_it_cannot_say(number):
+    with pytest.raises(ValueError, match="no words"):
+        number_words(number)
+
+
+def test_date_text__has_dots_and_the_weekday():
+    assert date_text(date(2025, 11, 30)) == "2025. 11. 30.(일)"
+    assert short_date_text(date(2026, 1, 5)) == "2026. 1. 5."
+    assert period_text(date(2025, 11, 1), date(2025, 11, 30)) == "2025. 11. 1.(토) ~ 2025. 11. 30.(일)"
+
+
+@given(st.dates())
+def test_date_text__ends_with_the_weekday_of_the_day(day):
+    assert date_text(day).endswith(f"({'월화수목금토일'[day.weekday()]})")
