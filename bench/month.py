@@ -1,5 +1,7 @@
 """The monthly run over 10^5 and 10^6 raw events with the same work: what follows rating must not grow with them."""
 
+import contextlib
+import io
 import random
 import statistics
 import sys
@@ -8,7 +10,7 @@ from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
 
-from bench.place import fresh_database, timed
+from bench.place import fresh_database, in_environment, timed
 from bench.table import Row, seconds, times
 from closing.run import STEPS
 from core.database import owner_engine
@@ -19,7 +21,7 @@ from demo.sent import MONTHS, instant, local
 from demo.service import call
 
 SIZES = (100_000, 1_000_000)
-REPEATS = 3
+REPEATS = 5
 MONTH = MONTHS[0]
 PROGRAMME = "MAIDV-2025"
 NOW = "2025-10-03T09:00:00+09:00"
@@ -27,7 +29,7 @@ NOW = "2025-10-03T09:00:00+09:00"
 
 def rows() -> Iterator[Row]:
     """Seconds of each step at 10^6 events, and how many times those at 10^5."""
-    small, large = (_measured(size) for size in SIZES)
+    small, large = _measured()
     late = STEPS[STEPS.index("split") :]
     for step in STEPS:
         yield _row(f"month run: {step}", small[step], large[step])
@@ -39,23 +41,27 @@ def _row(what: str, small_s: float, large_s: float, goal: str = "") -> Row:
     return Row(what=what, result=seconds(large_s), growth=times(large_s / small_s), goal=goal)
 
 
-def _measured(size: int) -> dict[str, float]:
-    """Median seconds by step, each repeat on a copy of the same database."""
-    with fresh_database() as prepared:
-        _prepare(prepared, size)
-        repeats = [_steps(prepared) for _ in range(REPEATS)]
-    return {step: statistics.median(one[step] for one in repeats) for step in STEPS}
+def _measured() -> list[dict[str, float]]:
+    """Median seconds by step for each size, its repeats on copies of one database and in turn with the other's."""
+    with fresh_database() as small, fresh_database() as large:
+        for prepared, size in zip((small, large), SIZES, strict=True):
+            with in_environment(prepared):
+                _prepare(prepared, size)
+        _steps(small)  # imports what a run needs
+        repeats = [(_steps(small), _steps(large)) for _ in range(REPEATS)]
+    return [
+        {step: statistics.median(one[step] for one in runs) for step in STEPS} for runs in zip(*repeats, strict=True)
+    ]
 
 
 def _steps(prepared: Settings) -> dict[str, float]:
-    with fresh_database(copy_of=prepared):
-        call("balances")  # opens the connection and imports what a run needs
-        call("month", "show", MONTH, "--programme", PROGRAMME)
-        return {
-            step: timed(lambda step=step: call(
-                "month", "run", MONTH, "--programme", PROGRAMME, "--until", step, now=NOW))
-            for step in STEPS
-        }  # fmt: skip
+    with fresh_database(copy_of=prepared), contextlib.redirect_stderr(io.StringIO()):
+        call("month", "show", MONTH, "--programme", PROGRAMME)  # opens the connection
+        return {step: timed(lambda step=step: _run_until(step)) for step in STEPS}
+
+
+def _run_until(step: str) -> None:
+    call("month", "run", MONTH, "--programme", PROGRAMME, "--until", step, now=NOW)
 
 
 def _prepare(settings: Settings, size: int) -> None:

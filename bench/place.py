@@ -1,9 +1,11 @@
 """Where the benchmarks run: an embedded server of their own under .jeongsan/bench, a fresh database for each."""
 
+import ctypes
+import gc
 import itertools
 import multiprocessing
 import os
-import resource
+import re
 import statistics
 import time
 from collections.abc import Callable, Iterator
@@ -38,18 +40,28 @@ def fresh_database(copy_of: Settings | None = None) -> Iterator[Settings]:
         database_owner_url=server.url("postgres", server.password, name),
         home=HOME,
     )
-    before = {key: os.environ.get(key) for key in ("DATABASE_URL", "DATABASE_OWNER_URL")}
-    os.environ |= {"DATABASE_URL": settings.database_url, "DATABASE_OWNER_URL": settings.database_owner_url}
     try:
-        schema.initialise(settings)
-        yield settings
+        with in_environment(settings):
+            if copy_of is None:
+                schema.initialise(settings)
+            yield settings
     finally:
         database.dispose_engines()
         with admin.connect() as connection:
             connection.exec_driver_sql(f"DROP DATABASE {name} WITH (FORCE)")
         admin.dispose()
+
+
+@contextmanager
+def in_environment(settings: Settings) -> Iterator[None]:
+    """The environment names this database while the block runs."""
+    before = {key: os.environ.get(key) for key in ("DATABASE_URL", "DATABASE_OWNER_URL")}
+    os.environ |= {"DATABASE_URL": settings.database_url, "DATABASE_OWNER_URL": settings.database_owner_url}
+    try:
+        yield
+    finally:
         for key, value in before.items():
-            os.environ.pop(key) if value is None else os.environ.__setitem__(key, value)
+            os.environ.pop(key, None) if value is None else os.environ.__setitem__(key, value)
 
 
 def timed(function: Callable[[], Any]) -> float:
@@ -83,7 +95,15 @@ def in_child(function: Callable[[], Any]) -> tuple[float, int]:
 
 
 def _measure(function: Callable[[], Any], sender) -> None:
-    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    gc.collect()
+    ctypes.CDLL(None).malloc_trim(0)
+    Path("/proc/self/clear_refs").write_text("5")  # the peak begins anew
+    before = _peak_kib()
     took = timed(function)
-    sender.send((took, (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024))
+    sender.send((took, (_peak_kib() - before) // 1024))
     sender.close()
+
+
+def _peak_kib() -> int:
+    """Highest resident memory of this process so far, in KiB."""
+    return int(re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text())[1])
