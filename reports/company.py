@@ -76,7 +76,7 @@ CHARGES = (
     Column(title="번호", kind="code", width=6),
     Column(title="과제", kind="code", width=8),
     Column(title="구분", kind="code", width=9),
-    Column(title="내용", kind="text", width=39),
+    Column(title="내용", kind="text", width=43),
     Column(title="귀속월", kind="code", width=9),
     Column(title="수량", kind="quantity", width=13),
     Column(title="단위", kind="code", width=10),
@@ -85,7 +85,7 @@ CHARGES = (
     Column(title="부가가치세", kind="won", width=13),
     Column(title="합계", kind="won", width=14),
     Column(title="정정", kind="code", width=6),
-    Column(title="비고", kind="text", width=26),
+    Column(title="비고", kind="text", width=23),
 )
 
 

@@ -31,6 +31,7 @@ class DataTable(Page):
             if column.kind in WRAPPED
         ]
         texts = [index for index, column in enumerate(columns) if column.kind == "text"]
+        self._counted = texts[0] if texts else 1
         self._widest = max(texts or [1], key=lambda index: columns[index].width)
         self._sums: dict[int, int] = {}
         self._foots: list[Sequence[tuple[int, int]]] = []
@@ -64,10 +65,10 @@ class DataTable(Page):
         self.finish(titles=f"{FIRST_ROW - 2}:{FIRST_ROW - 1}", first_figure_row=FIRST_ROW - 2)
 
     def _totals_row(self, totals: Mapping[int, object], count: int) -> None:
-        texts = {0: "합계", self._widest: f"{count:,}건"}
+        texts = {0: "합계", self._counted: f"{count:,}건"}
         cells = []
         for index, column in enumerate(self.columns[:-1]):
-            kind = column.kind if index in totals else "text" if index == self._widest else "code"
+            kind = column.kind if index in totals else "text" if index == self._counted else "code"
             cells.append((f"{kind}/total", texts.get(index, totals.get(index)), 1))
         self.place(*cells, height=17)
 

@@ -55,7 +55,7 @@ def trace(connection: Connection, reference: str) -> dict:
     elif kind == "event" and rest:
         return _event(connection, reference, rest)
     elif kind in FOLLOW and rest:
-        found = FOLLOW[kind](connection, rest)
+        found = _followed(connection, reference)
     else:
         known = ", ".join(f"{name}:" for name in sorted([*FOLLOW, "event"]))
         raise BadInput(f"'{reference}': 참조번호가 아닙니다. {known} 또는 FILE.xlsx!SHEET!CELL (not a reference).")
@@ -69,6 +69,21 @@ def trace(connection: Connection, reference: str) -> dict:
         "usage": [_usage(one) for one in used if one.row.kind != "fee"],
         "events": _events(connection, used),
     }
+
+
+def _followed(connection: Connection, reference: str) -> Found:
+    """What one reference, or several joined by `, ` in one cell of a statement, stand for; one alone has its amount."""
+    found = []
+    for name in reference.split(", "):
+        kind, _, rest = name.partition(":")
+        if kind not in FOLLOW:
+            raise BadInput(f"'{name}': 참조번호가 아닙니다 (not a reference).")
+        found.append(FOLLOW[kind](connection, rest))
+    return Found(
+        amount_krw=found[0].amount_krw if len(found) == 1 else None,
+        parents=list(dict.fromkeys(parent for one in found for parent in one.parents)),
+        charges=[charge for one in found for charge in one.charges],
+    )
 
 
 def _used(charges: Sequence[Booked]) -> list[Booked]:
@@ -94,26 +109,33 @@ def _require(reference: str, found: Iterable) -> None:
 
 def _charge(connection: Connection, rest: str) -> Found:
     month, project, service, kind, key = (*rest.split("/", 4), "", "", "", "", "")[:5]
-    found = _booked(
-        connection,
-        "month = :month AND project = :project AND service_month = :service AND kind = :kind AND key = :key",
-        {
-            "month": Month.parse(month).first,
-            "project": project,
-            "service": Month.parse(service).first,
-            "kind": kind,
-            "key": key,
-        },
-    )
-    _require(f"charge:{rest}", found)
+    at = {"month": Month.parse(month).first, "project": project, "kind": kind, "key": key}
+    if service != "*":
+        at["service"] = Month.parse(service).first
+    conditions = {
+        "project": "project = :project",
+        "service": "service_month = :service",
+        "kind": "kind = :kind",
+        "key": "key = :key",
+    }
+    wanted = {"project": project, "service": service, "kind": kind, "key": key}
+    where = ["month = :month", *(conditions[name] for name, value in wanted.items() if not value.endswith("*"))]
+    if key.endswith("/*"):  # all work of an agreement line
+        at["key"] = key.removesuffix("*")
+        where.append("starts_with(key, :key)")
+    found = _booked(connection, " AND ".join(where), at)
+    if "*" not in rest:
+        _require(f"charge:{rest}", found)
     parents = {f"line:{month}/{one.row.line}" for one in found if one.row.line is not None}
     parents |= {reference for one in found for reference in _entries_of(connection, one)}
     below = found
-    if kind == "fee":
-        below = found + _booked(
+    for project, service in sorted(
+        {(one.row.project, one.row.service_month) for one in found if one.row.kind == "fee"}
+    ):
+        below = below + _booked(
             connection,
             "month <= :month AND project = :project AND service_month = :service AND line IS NOT NULL",
-            {"month": Month.parse(month).first, "project": project, "service": Month.parse(service).first},
+            {"month": Month.parse(month).first, "project": project, "service": service.first},
         )
     return Found(amount_krw=sum(one.row.amount_krw for one in found), parents=sorted(parents), charges=below)
 
@@ -194,7 +216,8 @@ def _balance(connection: Connection, rest: str) -> Found:
         ),
         {"account": account, "month": Month.parse(month).first},
     ).all()
-    _require(f"balance:{rest}", rows)
+    known = rows or connection.scalars(text("SELECT 1 FROM account WHERE code = :account"), {"account": account}).all()
+    _require(f"balance:{rest}", known)
     charges = [one for row in rows for one in _charges_of_entry(connection, row.programme, row.reference)]
     return Found(
         amount_krw=sum(row.amount_krw for row in rows),
@@ -204,16 +227,18 @@ def _balance(connection: Connection, rest: str) -> Found:
 
 
 def _matrix(connection: Connection, rest: str) -> Found:
-    month, _source, use = (*rest.split("/", 2), "", "")[:3]
+    month, source, use = (*rest.split("/", 2), "", "")[:3]
     at = {"month": Month.parse(month).first, "use": use}
     conditions = {
         "operator_usage": "line IS NULL AND kind <> 'fee'",
         "platform_fee": "kind = 'fee'",
         "incentive_pool": "kind = 'fee'",
         "total": "true",
+        "*": "true" if source == "company_direct" else "line IS NOT NULL",
     }
     charges = _booked(connection, f"month = :month AND {conditions.get(use, 'supplier = :use')}", at)
-    _require(f"matrix:{rest}", charges)
+    if use != "*":
+        _require(f"matrix:{rest}", charges)
     return Found(amount_krw=None, parents=[f"tie:{month}"], charges=charges)
 
 
@@ -267,9 +292,7 @@ def _cell(connection: Connection, reference: str) -> Found:
         raise BadInput(f"{path}: 파일을 읽을 수 없습니다 (cannot be read): {error.strerror}") from None
     found = locate(content, sheet, cell)
     references = _summed(content, sheet, found.removeprefix("sum:")) if found.startswith("sum:") else [found]
-    charges = [
-        one for name in references for one in FOLLOW[name.partition(":")[0]](connection, name.partition(":")[2]).charges
-    ]
+    charges = [one for name in references for one in _followed(connection, name).charges]
     return Found(amount_krw=cell_value(content, sheet, cell), parents=references, charges=charges)
 
 

@@ -11,6 +11,7 @@ from reports.ties import Finding
 from reports.trace import write_trace
 from reports.wording import category_name, new_document, project_label, rate
 from reports.words import date_text
+from reports.workbook import ranged
 
 TITLE = "예산집행현황"
 WIDTHS = (16, 14.2, 8.5, 13.8, 14.2, 14.2, 13, 9, 14.2, 7.5, 12.5, 12.5, 21)
@@ -267,10 +268,11 @@ def _identities(form: Form, figures: Figures, table: Placed) -> None:
          f"{executed:,} + {committed:,} + {available:,}", f"budget:{month}/executed, budget:{month}/committed, "
          f"budget:{month}/available", total),
     )  # fmt: skip
+    first = form.sheet.last_row + 3
     rows = [
         Row(values=[name, formula, left, right, left - right, "일치" if left == right else "불일치", note],
-            ref={2: left_ref, 3: right_ref, 4: f"{left_ref}, {right_ref}"}, item=name)
-        for name, formula, left, right, note, left_ref, right_ref in sides
+            ref={2: left_ref, 3: right_ref, 4: f"sum:{ranged(first + position, 5, first + position, 6)}"}, item=name)
+        for position, (name, formula, left, right, note, left_ref, right_ref) in enumerate(sides)
     ]  # fmt: skip
     place = form.table("2. 항등식 검산", IDENTITIES, rows)
     form.check_cells({7: combined(form.foots(place, (1, 2), (-1, 3)), form.foots(place, (1, 4)))})

@@ -59,22 +59,11 @@ def prepare(connection: Connection, programme: str, month: Month) -> Prepared:
     return Prepared(figures=figures, files=files, totals=totals)
 
 
+# What the 합계 cells of the workbooks show, summed over the parties, in won.
 TOTALS = (
     "company_total_krw", "company_due_krw", "hospital_total_krw", "hospital_voucher_krw", "operator_total_krw",
     "agency_net_krw",
 )  # fmt: skip
-
-
-def statement_totals(connection: Connection, programme: str, month: Month) -> dict[str, int]:
-    """What the 합계 cells of the workbooks show, summed over the parties, in won: see TOTALS."""
-    return dict(prepare(connection, programme, month).totals)
-
-
-def render(
-    connection: Connection, programme: str, month: Month, ties: Sequence[Tie], findings: Sequence[Finding]
-) -> dict[str, bytes]:
-    """All workbooks of a posted and documented month, by file name; the same figures give the same bytes."""
-    return prepare(connection, programme, month).complete(ties, findings)
 
 
 def publish(

@@ -86,7 +86,10 @@ NARROW = frozenset(" .,:;·()[]'|!iljI")
 
 def text_width(text: str) -> float:
     """Width of a line of text in column units: Hangul and its like are about 1.65 units wide."""
-    return sum(1.65 if ord(letter) > 0x2E7F else 0.6 if letter in NARROW else 1.0 for letter in text)
+    return sum(
+        1.65 if ord(letter) > 0x2E7F else 0.6 if letter in NARROW else 0.93 if letter.islower() else 1.0
+        for letter in text
+    )
 
 
 def text_lines(text: str, width: float, indent: int = 0) -> int:

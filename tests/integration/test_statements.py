@@ -16,6 +16,7 @@ from sqlalchemy import text
 
 from core.errors import RuleRefused
 from core.month import Month
+from reports.lineage import trace
 from reports.statements import prepare, publish
 from reports.styles import DIFFERENCE, THREE_PLACES, TWO_PLACES, WON
 from reports.trace import SHEET as TRACE
@@ -242,6 +243,28 @@ def test_render__is_byte_identical_in_another_process_and_untouched_by_later_pay
     same = {name: value for name, value in known.items() if not any(one in name for one in depends_on_ties)}
     assert len(same) == 16
     assert same.items() <= one.items()
+
+
+def references(content: bytes) -> set[str]:
+    """Every reference that a workbook shows: in its trace, and in the last column of its data tables."""
+    found = set()
+    for sheet in load_workbook(BytesIO(content)):
+        column = 6 if sheet.title == TRACE else sheet.max_column
+        last = {str(row[0]) for row in sheet.iter_rows(min_row=8, min_col=column, max_col=column, values_only=True)}
+        headed = sheet.title == TRACE or sheet.cell(8, column).value == "참조번호"
+        found |= last - {"None", "참조번호"} if headed else set()
+    return {one for one in found if not one.startswith(("sum:", "range:"))}
+
+
+def test_trace__every_reference_that_a_workbook_shows_can_be_followed(jeongsan, engine):
+    take_in(jeongsan, DECEMBER)
+    run(jeongsan, DECEMBER)
+    with engine.connect() as connection:
+        contents = connection.scalars(text("SELECT content FROM published_file WHERE month = '2025-12-01'")).all()
+        shown = set().union(*(references(bytes(content)) for content in contents))
+        for reference in shown:
+            assert trace(connection, reference)["ref"] == reference
+    assert len(shown) > 150
 
 
 def test_statements__writes_the_published_bytes_and_refuses_a_month_without(jeongsan, engine, tmp_path):
