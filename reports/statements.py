@@ -12,9 +12,10 @@ from sqlalchemy import Connection, insert, text
 from core.errors import RuleRefused
 from core.month import Month
 from reports import agency, company, hospital, ministry, operator, reconciliation
-from reports.figures import Figures, read_figures
+from reports.figures import Figures
 from reports.layout import Document
 from reports.models import PublishedFile
+from reports.reading import read_figures
 from reports.ties import Finding, Tie
 from reports.wording import issuer
 

@@ -1,0 +1,120 @@
+"""Budget execution by project and cost category (domain.md §9): rows of 예산집행현황, each figure from the books."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from reports.figures import Figures
+from reports.wording import category_name, project_label
+
+AVAILABLE = "미협약(가용)"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Execution:
+    """A row of the budget table, in won: original, change, current A, executed C, left E."""
+
+    label: str
+    original_krw: int
+    change_krw: int
+    current_krw: int
+    executed_krw: int
+    left_krw: int
+    note: str
+    refs: dict[int, str]
+    carry_in_krw: int = 0
+
+
+def _amended(figures: Figures, codes: Iterable[str]) -> str:
+    """When the limits of some lines were amended, up to this month."""
+    days = {start for code in codes for project in figures.terms.projects.values() for line in project.lines
+            if line.code == code for start, _limit in line.limits[1:] if start <= figures.month.last}  # fmt: skip
+    return "협약변경 " + ", ".join(f"{day.year}-{day.month:02d}" for day in sorted(days)) if days else ""
+
+
+def _released(figures: Figures, project: str) -> int:
+    """What of a project's commitment the runs released so far, in won."""
+    return sum(
+        -entry.postings.get(f"budget:committed:{project}", 0) for entry in figures.entries if entry.kind == "release"
+    )
+
+
+def _closed(figures: Figures, project: str) -> bool:
+    closes = figures.terms.projects[project].closes
+    return closes is not None and closes <= figures.month
+
+
+def project_executions(figures: Figures) -> list[Execution]:
+    """By project: the original limits, their change, and A, C, E from the books."""
+    rows = []
+    for code in sorted(figures.terms.projects):
+        lines = figures.line_terms(code)
+        original = sum(line.limits[0][1] for line in lines)
+        now = sum(line.limit_krw(figures.month) for line in lines)
+        executed = figures.balance(f"budget:executed:{code}")
+        left = figures.balance(f"budget:committed:{code}")
+        released = _released(figures, code) if _closed(figures, code) else 0
+        note = "과제 종료: 잔액 해제" if _closed(figures, code) else _amended(figures, [line.code for line in lines])
+        rows.append(Execution(
+            label=project_label(figures, code), original_krw=original, change_krw=now - original - released,
+            current_krw=executed + left, executed_krw=executed, left_krw=left, note=note,
+            refs=_execution_refs(figures, [line.code for line in lines], f"budget:executed:{code}",
+                                 f"budget:committed:{code}"),
+        ))  # fmt: skip
+    return rows
+
+
+def category_executions(figures: Figures) -> list[Execution]:
+    """By cost category: limits from the registry, execution from the line settlements."""
+    rows = []
+    for category in figures.terms.categories:
+        lines = [line for code in sorted(figures.terms.projects) for line in figures.line_terms(code)
+                 if line.category == category]  # fmt: skip
+        if not lines:
+            continue
+        settled = figures.lines
+        executed = sum(settled[line.code].total_voucher_krw for line in lines if line.code in settled)
+        original = sum(line.limits[0][1] for line in lines)
+        closed = [line for line in lines if _closed(figures, line.project)]
+        left = sum(line.limit_krw(figures.month) - settled[line.code].total_voucher_krw
+                   for line in lines if line not in closed and line.code in settled)  # fmt: skip
+        left += sum(line.limit_krw(figures.month) for line in lines if line not in closed and line.code not in settled)
+        note = "과제 종료: 잔액 해제" if closed else _amended(figures, [line.code for line in lines])
+        references = ", ".join(f"line:{figures.month}/{line.code}" for line in lines)
+        limits = ", ".join(f"registry:line/{line.code}/grant_limit_krw" for line in lines)
+        rows.append(Execution(
+            label=category_name(figures, category), original_krw=original,
+            change_krw=executed + left - original, current_krw=executed + left, executed_krw=executed, left_krw=left,
+            note=note, refs={1: limits, 2: limits, 3: limits, 4: limits, 5: limits, 6: references, 7: references,
+                             8: references, 9: references, 10: references, 11: references},
+        ))  # fmt: skip
+    return rows
+
+
+def _execution_refs(figures: Figures, lines: Sequence[str], executed: str, left: str) -> dict[int, str]:
+    limits = ", ".join(f"registry:line/{line}/grant_limit_krw" for line in lines) or f"balance:{left}@{figures.month}"
+    spent, rest = f"balance:{executed}@{figures.month}", f"balance:{left}@{figures.month}"
+    both = f"{spent}, {rest}"
+    return {1: limits, 2: limits, 3: limits, 4: both, 5: both, 6: spent, 7: rest, 8: rest, 9: both, 10: both, 11: both}
+
+
+def available_execution(figures: Figures, original_krw: int) -> Execution:
+    """What is not committed: the rest of the appropriation, what closed projects gave back, carry-in and transfers."""
+    terms = figures.terms
+    available = figures.balance("budget:available")
+    moved = sum(entry.postings.get("budget:available", 0) for entry in figures.entries
+                if entry.kind in ("release", "amendment", "transfer"))  # fmt: skip
+    late = sum(  # once a project's commitment is released, what is still executed comes out of what is available
+        entry.postings.get("budget:available", 0) for entry in figures.entries if entry.kind == "settle"
+    )
+    reference = f"balance:budget:available@{figures.month}"
+    released = any(_closed(figures, code) for code in terms.projects)
+    return Execution(
+        label=AVAILABLE, original_krw=terms.appropriation_krw - original_krw, change_krw=moved + late,
+        carry_in_krw=terms.carry_in_krw, current_krw=available, executed_krw=0, left_krw=available,
+        note="종료 과제 잔액 포함" if released else "", refs=dict.fromkeys(range(1, 12), reference),
+    )  # fmt: skip
+
+
+def current_krw(figures: Figures) -> int:
+    """예산현액 A of the programme from its reference data and dated records, in won."""
+    return figures.terms.appropriation_krw + figures.terms.carry_in_krw + figures.budget_krw.get("transfer", 0)
