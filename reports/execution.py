@@ -32,10 +32,17 @@ def _amended(figures: Figures, codes: Iterable[str]) -> str:
 
 
 def _released(figures: Figures, project: str) -> int:
-    """What of a project's commitment the runs released so far, in won."""
-    return sum(
-        -entry.postings.get(f"budget:committed:{project}", 0) for entry in figures.entries if entry.kind == "release"
+    """What of a project's commitment the runs gave back so far, in won, less what was executed after that: this comes
+    out of what is available.
+    """
+    account, executed = f"budget:committed:{project}", f"budget:executed:{project}"
+    released = sum(-entry.postings.get(account, 0) for entry in figures.entries if entry.kind == "release")
+    later = sum(
+        -entry.postings.get("budget:available", 0)
+        for entry in figures.entries
+        if entry.kind == "settle" and executed in entry.postings
     )
+    return released - later
 
 
 def _closed(figures: Figures, project: str) -> bool:

@@ -16,10 +16,7 @@ from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
 from lxml import etree
 from openpyxl import LXML, Workbook, load_workbook
 from openpyxl.cell import WriteOnlyCell
-from openpyxl.chart import BarChart, LineChart
-from openpyxl.chart.data_source import (
-    AxDataSource, NumData, NumDataSource, NumRef, NumVal, StrData, StrRef, StrVal,
-)  # fmt: skip
+from openpyxl.chart import BarChart, LineChart, data_source
 from openpyxl.chart.marker import Marker
 from openpyxl.chart.series import Series as ChartSeries
 from openpyxl.chart.series import SeriesLabel
@@ -70,8 +67,7 @@ class _FixedZip(ZipFile):
     @staticmethod
     def _entry(name: str) -> ZipInfo:
         entry = ZipInfo(name, ZIP_EPOCH)
-        entry.create_system = 3
-        entry.external_attr = 0o600 << 16
+        entry.create_system, entry.external_attr = 3, 0o600 << 16
         entry.compress_type = ZIP_DEFLATED
         entry._compresslevel = 6
         return entry
@@ -385,13 +381,19 @@ def _series(sheet: RawSheet, names: Series, one: Series, first: int, last: int) 
         letter = LETTERS[column - 1]
         return f"'{sheet.name}'!${letter}${first}:${letter}${last}"
 
-    points = [NumVal(idx=index, v=str(value)) for index, value in enumerate(one.values)]
-    labels = [StrVal(idx=index, v=str(value)) for index, value in enumerate(names.values)]
+    points = [data_source.NumVal(idx=index, v=str(value)) for index, value in enumerate(one.values)]
+    labels = [data_source.StrVal(idx=index, v=str(value)) for index, value in enumerate(names.values)]
     series = ChartSeries(
-        val=NumDataSource(
-            numRef=NumRef(f=cells(one.column), numCache=NumData(formatCode=one.format, ptCount=len(points), pt=points))
+        val=data_source.NumDataSource(
+            numRef=data_source.NumRef(
+                f=cells(one.column), numCache=data_source.NumData(formatCode=one.format, ptCount=len(points), pt=points)
+            )
         ),
-        cat=AxDataSource(strRef=StrRef(f=cells(names.column), strCache=StrData(ptCount=len(labels), pt=labels))),
+        cat=data_source.AxDataSource(
+            strRef=data_source.StrRef(
+                f=cells(names.column), strCache=data_source.StrData(ptCount=len(labels), pt=labels)
+            )
+        ),
         tx=SeriesLabel(v=one.title),
     )
     series.graphicalProperties = GraphicalProperties()
