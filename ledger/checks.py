@@ -6,10 +6,12 @@ from sqlalchemy import Connection, text
 
 from ledger.journal import CHAIN_START, NewEntry, entry_hash
 
+FETCH_ROWS = 5_000
+
 
 def broken_chain(connection: Connection, programme: str) -> Iterator[tuple[str, str]]:
     """The first entry whose number, previous hash or own hash is not what recomputing gives: (message, reference)."""
-    rows = connection.execution_options(stream_results=True, max_row_buffer=5000).execute(
+    with connection.execute(
         text(
             "SELECT entry.number, entry.month, entry.kind, entry.memo, entry.reference, previous_hash, hash,"
             " jsonb_object_agg(account.code, amount_krw) AS postings FROM entry"
@@ -17,15 +19,16 @@ def broken_chain(connection: Connection, programme: str) -> Iterator[tuple[str, 
             " WHERE entry.programme = :programme GROUP BY entry.id ORDER BY entry.number"
         ),
         {"programme": programme},
-    )
-    previous = CHAIN_START
-    for expected, row in enumerate(rows, start=1):
-        entry = NewEntry(kind=row.kind, memo=row.memo, reference=row.reference, postings=row.postings)
-        digest = entry_hash(previous, programme, row.number, row.month, entry)
-        if row.number != expected or bytes(row.previous_hash) != previous or bytes(row.hash) != digest:
-            yield f"분개 {row.number}: 앞 분개와 이어지지 않거나 내용이 다릅니다", f"entry:{programme}/{row.number}"
-            return
-        previous = digest
+        execution_options={"yield_per": FETCH_ROWS},
+    ) as rows:
+        previous = CHAIN_START
+        for expected, row in enumerate(rows, start=1):
+            entry = NewEntry(kind=row.kind, memo=row.memo, reference=row.reference, postings=row.postings)
+            digest = entry_hash(previous, programme, row.number, row.month, entry)
+            if row.number != expected or bytes(row.previous_hash) != previous or bytes(row.hash) != digest:
+                yield f"분개 {row.number}: 앞 분개와 이어지지 않거나 내용이 다릅니다", f"entry:{programme}/{row.number}"
+                return
+            previous = digest
 
 
 def unbalanced_entries(connection: Connection, programme: str) -> Iterator[tuple[str, str]]:

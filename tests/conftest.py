@@ -27,11 +27,16 @@ def server():
 
 @pytest.fixture(scope="session")
 def admin(server):
-    """An autocommit engine of the superuser, to create and drop databases."""
+    """An autocommit engine of the superuser, to create and drop databases; the tests' server need not survive a crash
+    of the machine."""
     engine = create_engine(
         server.url("postgres", server.password, "postgres").replace("postgresql:", "postgresql+psycopg:"),
         isolation_level="AUTOCOMMIT",
     )
+    with engine.connect() as connection:
+        for name in ("fsync", "full_page_writes", "synchronous_commit"):
+            connection.exec_driver_sql(f"ALTER SYSTEM SET {name} = off")
+        connection.exec_driver_sql("SELECT pg_reload_conf()")
     yield engine
     engine.dispose()
 
@@ -70,7 +75,7 @@ def new_database(server, admin, template, monkeypatch):
     def make() -> Settings:
         made.append(f"test_{os.getpid()}_{next(numbers)}")
         with admin.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {made[-1]} TEMPLATE {template} STRATEGY FILE_COPY")
+            connection.exec_driver_sql(f"CREATE DATABASE {made[-1]} TEMPLATE {template} STRATEGY WAL_LOG")
         settings = _settings(server, made[-1])
         monkeypatch.setenv("DATABASE_URL", settings.database_url)
         monkeypatch.setenv("DATABASE_OWNER_URL", settings.database_owner_url)

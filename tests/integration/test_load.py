@@ -150,7 +150,6 @@ def test_load__a_permits_fee_names_a_line_of_its_hospital(loaded, jeongsan, tmp_
         ('supplier = "H1", category', 'supplier = "OP", category', "agreement[1].line[1].supplier"),
         ('code = "L12"', 'code = "L11"', "agreement[1].line[2].code"),
         ('code = "L21"', 'code = "L11"', "agreement[2].line[1].code"),
-        ('category = "processing"', 'category = "consulting"', "agreement[1].line[1].grant_limit_krw"),
         ('category = "processing"', 'category = "magic"', "agreement[1].line[1].category"),
         ('weight = "3"', 'weight = "three"', "programme[1].weight[1].weight"),
         ('weight = "3"', 'weight = "NaN"', "programme[1].weight[1].weight"),
