@@ -4,7 +4,7 @@ Voids count as a set and amendments in order of intake, so the outcome does not 
 """
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from metering import rules
@@ -15,7 +15,7 @@ from metering.slices import day_slices
 Slice = tuple[str, str, int]
 
 
-@dataclass(kw_only=True)
+@dataclass(kw_only=True, eq=False)
 class Node:
     """A stored event in its tree: performed work over its acceptances, each over its corrections."""
 
@@ -105,7 +105,10 @@ def objection(node: Node, terms: Attribution) -> Hold | None:
 
 
 def _broken(node: Node, terms: Attribution) -> Hold | None:
-    """What no longer holds in the tree with the node in it: schema, attribution, accepted against performed."""
+    """What no longer holds in the tree with the node in it: schema, attribution, accepted against performed.
+
+    It may hold again after the next change of the tree, so it waits for the root.
+    """
     root = node.root
     try:
         above = node.target
@@ -113,11 +116,13 @@ def _broken(node: Node, terms: Attribution) -> Hold | None:
             rules.reread(above.type, amended(above), above.source)
             above = above.target
     except FieldError as error:
-        return Hold(reason="schema", detail=f"data.fields.{error}")
+        return Hold(reason="schema", detail=f"data.fields.{error}", waits_for=root.key)
     values = amended(root)
     hold = check(terms, root.type, values) if values != root.values else None
-    if hold or root.type != rules.PERFORMED:
-        return hold
+    if hold:
+        return replace(hold, waits_for=root.key)
+    if root.type != rules.PERFORMED:
+        return None
     decided = sum(quantity for number in (rules.ACCEPTED, rules.REJECTED) for _, quantity in decisions(root, number))
     if decided <= milli_of(values["quantity"]):
         return None

@@ -17,6 +17,7 @@ from metering.rows import pack_event
 from metering.rules import UsageEvent
 
 Delta = tuple[str, str, int]
+RELEASE_LIMIT = 500_000
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,6 +45,13 @@ class Placed:
     known: list[Pending] = field(default_factory=list)
     touched: set[bytes] = field(default_factory=set)
 
+    def take_back(self) -> list[Pending]:
+        """The held events whose tree has changed since: they are to be tried again."""
+        again = [one for one, hold in self.holds.values() if hold.waits_for in self.touched]
+        for one in again:
+            del self.holds[one.seq]
+        return again
+
 
 def place_references(work: Work) -> Placed:
     """Places the batch's referring events and whatever they, or their targets, free from quarantine.
@@ -53,7 +61,7 @@ def place_references(work: Work) -> Placed:
     events = work.batch.events
     positions = [one for one in work.undecided(range(len(events))) if events[one].type in REFERRING]
     tried, placed = set(work.batch.held or ()), Placed()
-    if not positions and not store.freed_references(work.connection, (), sorted(tried)):
+    if not positions and not store.freed_references(work.connection, (), (), tried, 1):
         return placed
     store.take_reference_lock(work.connection)
     work.looked_up.difference_update(positions)
@@ -63,16 +71,19 @@ def place_references(work: Work) -> Placed:
         Pending(event=events[one], seq=work.first_seq + one, record=work.batch.records[one])
         for one in work.undecided(positions)
     ]
-    next_seq, progress = work.release_id << store.SEQ_BITS, True
+    first_seq, released, progress = work.release_id << store.SEQ_BITS, 0, True
     while progress:
         before = len(placed.stored)
-        rows = store.freed_references(work.connection, sorted(placed.touched), sorted(tried))
-        freed = [_pending(row, next_seq + number) for number, row in enumerate(rows)]
-        next_seq += len(rows)
+        named = {one.target_key for one in waiting}
+        rows = store.freed_references(work.connection, placed.touched, named, tried, RELEASE_LIMIT - released)
+        freed = [_pending(row, first_seq + released + number) for number, row in enumerate(rows)]
+        released += len(rows)
+        placed.touched.clear()
         waiting = _pass(work, [*_drop_known(work, freed, placed), *waiting], placed)
         tried.update(row.id for row in rows)
         progress = len(placed.stored) > before
-    placed.holds.update((one.seq, (one, missing(one))) for one in waiting)
+        waiting += placed.take_back()
+    placed.holds.update((one.seq, (one, missing(one))) for one in waiting if one.seq not in placed.holds)
     return placed
 
 
@@ -112,30 +123,68 @@ def _pass(work: Work, waiting: Sequence[Pending], placed: Placed) -> list[Pendin
     if not ready:
         return list(waiting)
     nodes = forest.load(work.connection, sorted({targets[one.target_key][1] for one in ready}))
+    rest = [one for one in waiting if one.target_key not in targets]
     deltas: dict[int, dict[Delta, int]] = {}
     chosen: list[tuple[Pending, Node]] = []
+    held: list[Pending] = []
     for one in ready:
         node = _try(work, one, nodes[targets[one.target_key][1]], deltas)
         if isinstance(node, Hold):
             placed.holds[one.seq] = (one, node)
+            held += [one] if node.waits_for else []
         else:
             chosen.append((one, node))
-            placed.stored[one.seq] = one
-            placed.touched.add(node.root.key)
+    followers = _followers(work, held, rest)
+    for one in held:
+        node = _try(work, one, nodes[targets[one.target_key][1]], deltas, followers.get(one.event.key, ()))
+        if not isinstance(node, Hold):
+            del placed.holds[one.seq]
+            chosen.append((one, node))
     _write(work, chosen, deltas)
-    return [one for one in waiting if one.target_key not in targets]
+    placed.stored.update((one.seq, one) for one, _ in chosen)
+    placed.touched.update(node.root.key for _, node in chosen)
+    return rest
 
 
-def _try(work: Work, one: Pending, target: Node, deltas: dict[int, dict[Delta, int]]) -> Node | Hold:
+def _followers(work: Work, held: Sequence[Pending], rest: Sequence[Pending]) -> dict[bytes, list[UsageEvent]]:
+    """The corrections that wait for events which may not stand alone: with them they may."""
+    keys = {one.event.key for one in held}
+    found: dict[bytes, list[UsageEvent]] = {}
+    rows = store.waiting_for(work.connection, keys) if keys else []
+    for event in (*map(event_of_row, rows), *(one.event for one in rest)):
+        ref = event.values["ref"]
+        found.setdefault(rules.identity(ref["source"], ref["id"]), []).append(event)
+    return {key: events for key, events in found.items() if key in keys}
+
+
+def _objection(work: Work, node: Node, followers: Sequence[UsageEvent]) -> Hold | None:
+    """Why the node may not stay in its tree, with those that correct it in place for the question."""
+    for event in followers:
+        child = _node(event, node.seq, node)
+        node.children.append(child)
+        hold = objection(child, work.terms)
+        if hold and not hold.waits_for:
+            node.children.remove(child)
+    hold = objection(node, work.terms)
+    node.children.clear()
+    return hold
+
+
+def _node(event: UsageEvent, seq: int, target: Node) -> Node:
+    return Node(seq=seq, type=event.type, source=event.source, id=event.id, values=event.values, target=target)
+
+
+def _try(
+    work: Work, one: Pending, target: Node, deltas: dict[int, dict[Delta, int]], followers: Sequence[UsageEvent] = ()
+) -> Node | Hold:
     """Puts the event into its target's tree, unless something speaks against it; notes what that does to GPU usage."""
-    event = one.event
-    node = Node(seq=one.seq, type=event.type, source=event.source, id=event.id, values=event.values, target=target)
+    node = _node(one.event, one.seq, target)
     root = node.root
     before = usage_slices(root) if root.type == rules.GPU else {}
     target.children.append(node)
-    hold = objection(node, work.terms)
+    hold = _objection(work, node, followers)
     if hold:
-        target.children.pop()
+        target.children.remove(node)
         return hold
     if root.type == rules.GPU:
         sums = deltas.setdefault(one.seq >> store.SEQ_BITS, {})

@@ -264,8 +264,13 @@ def hold_again(connection: Connection, holds: Mapping[int, Hold]) -> None:
 WAITING = "SELECT id, record, source, event_id, type, data FROM quarantine WHERE status = 'waiting'"
 
 
-def freed_references(connection: Connection, touched: Sequence[bytes], tried: Sequence[int]) -> list:
-    """Waiting events whose target has come, or whose work (`touched`) has changed; oldest first, without `tried`."""
+def freed_references(
+    connection: Connection, touched: Iterable[bytes], named: Iterable[bytes], tried: Iterable[int], room: int
+) -> list:
+    """Waiting events that may be placed now, oldest first, without those `tried`, at most `room`.
+
+    Their target has come, or its tree (`touched`: roots) has changed, or what corrects them has come (`named`).
+    """
     anything = "SELECT EXISTS (SELECT 1 FROM quarantine WHERE waits_for IS NOT NULL AND status = 'waiting')"
     if not connection.scalar(text(anything)):
         return []
@@ -274,12 +279,23 @@ def freed_references(connection: Connection, touched: Sequence[bytes], tried: Se
             text(
                 f"{WAITING} AND id <> ALL(:tried) AND ("  # noqa: S608
                 " (reason = 'ref_missing' AND EXISTS (SELECT 1 FROM seen WHERE seen.key = quarantine.waits_for))"
-                " OR (reason = 'over_accepted' AND waits_for = ANY(CAST(:touched AS uuid[]))))"
-                " ORDER BY id LIMIT 200000"
+                " OR (reason <> 'ref_missing' AND waits_for = ANY(CAST(:touched AS uuid[])))"
+                " OR (reason <> 'ref_missing' AND waits_for IS NOT NULL AND key = ANY(CAST(:named AS uuid[]))))"
+                " ORDER BY id LIMIT :room"
             ),
-            {"tried": list(tried), "touched": [UUID(bytes=key) for key in touched]},
+            {"tried": sorted(tried), "touched": _uuids(touched), "named": _uuids(named), "room": room},
         )
     )
+
+
+def waiting_for(connection: Connection, keys: Iterable[bytes]) -> list:
+    """Events that wait for one of the identities to arrive, oldest first."""
+    where = " AND reason = 'ref_missing' AND waits_for = ANY(CAST(:keys AS uuid[])) ORDER BY id"
+    return list(connection.execute(text(WAITING + where), {"keys": _uuids(keys)}))
+
+
+def _uuids(keys: Iterable[bytes]) -> list[UUID]:
+    return [UUID(bytes=key) for key in sorted(keys)]
 
 
 def waiting(connection: Connection, ids: Sequence[int] | None) -> list:
