@@ -8,6 +8,7 @@ from core.money import vat_of
 from core.month import Month
 
 TAXED = "taxable"
+REVERSED = "취소"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -111,7 +112,7 @@ def _reversal(old: ChargeLine) -> ChargeLine:
         amount_krw=-old.amount_krw,
         vat_krw=-old.vat_krw,
         held_krw=0,
-        reason="취소",
+        reason=REVERSED,
     )
 
 

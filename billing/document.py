@@ -96,8 +96,7 @@ def _insert(
     )
     connection.execute(
         text(
-            "INSERT INTO document_charge (document_id, charge_id)"
-            " SELECT :document, unnest(CAST(:charges AS bigint[]))"
+            "INSERT INTO document_charge (document_id, charge_id) SELECT :document, unnest(CAST(:charges AS bigint[]))"
         ),
         {"document": identity, "charges": list(document.charges)},
     )

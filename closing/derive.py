@@ -2,10 +2,10 @@
 
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 
-from billing.charge import ChargeLine, month_rows
+from billing.charge import REVERSED, ChargeLine, month_rows
 from billing.rating import MissingRate, fee_lines, permit_lines, rate_usage, rate_work
 from closing.entries import month_entries
 from closing.inputs import MonthInputs
@@ -62,7 +62,7 @@ def settle(inputs: MonthInputs, rated: Rated) -> MonthResult:
     splits, parts = split_programme(terms, month, _items(inputs, rated.supply), unconfirmed)
     supply = [_charged(line, parts) for line in rated.supply]
     derived = [*supply, *rated.usage, *fee_lines(supply, terms, month)]
-    charges = month_rows(month, derived, inputs.booked)
+    charges = [_explained(row, inputs.void_reasons) for row in month_rows(month, derived, inputs.booked)]
     balances = deposit_balances_krw(inputs.balances, sorted(terms.projects))
     vat = _vat_by_line(charges)
     lines = line_results(terms, month, splits, vat, inputs.line_totals, balances, unconfirmed)
@@ -73,6 +73,12 @@ def settle(inputs: MonthInputs, rated: Rated) -> MonthResult:
         month=month, terms=terms, derived=derived, charges=charges, lines=lines, incentive=incentive,
         contributions=contributions, entries=entries,
     )  # fmt: skip
+
+
+def _explained(row: ChargeLine, void_reasons: dict[int, str]) -> ChargeLine:
+    """A reversal with the reason that its void gave."""
+    given = void_reasons.get(row.work_seq) or void_reasons.get(row.accept_seq)
+    return replace(row, reason=f"{row.reason}: {given}") if given and row.reason == REVERSED else row
 
 
 def _reference(line: ChargeLine) -> str:

@@ -16,7 +16,7 @@ from billing.rating import RateBook
 from core.month import Month
 from ledger.books import balances
 from ledger.journal import NewEntry
-from metering.usage import allocated_usage, stored_usage, work_items
+from metering.usage import allocated_usage, stored_usage, void_reasons, work_items
 from metering.values import Usage, WorkItem
 from registry.terms import programme_terms
 from registry.values import ProgrammeTerms
@@ -28,7 +28,8 @@ class MonthInputs:
     """Everything that T(n) and its difference to what was booked follow from, at two marks.
 
     `balances`: the books at the journal mark, won, debit +. `deposits_confirmed`: projects whose deposit had reached
-    the agreed sum at this freeze or an earlier one. `amendments`: transfers and changes of commitment due this month.
+    the agreed sum at this freeze or an earlier one. `void_reasons`: why events of booked work were voided, by sequence
+    number. `amendments`: transfers and changes of commitment due this month.
     """
 
     terms: ProgrammeTerms
@@ -37,6 +38,7 @@ class MonthInputs:
     items: Sequence[WorkItem]
     book: RateBook
     booked: Booked
+    void_reasons: dict[int, str]
     line_totals: dict[str, LineTotals]
     balances: dict[str, int]
     deposits_confirmed: frozenset[str]
@@ -58,13 +60,16 @@ def gather(
     cards = rates(connection, sorted(suppliers | {terms.operator or ""}), priced_until)
     book = RateBook(cards)
     history = incentive_history(connection, programme, month)
+    booked = booked_lines(connection, programme, month)
+    seqs = {seq for one in booked.values() for seq in (one.line.work_seq, one.line.accept_seq) if seq is not None}
     return MonthInputs(
         terms=terms,
         month=month,
         usages=_usages(connection, terms, month, intake_mark, cards),
         items=work_items(connection, sorted(terms.projects), intake_mark),
         book=book,
-        booked=booked_lines(connection, programme, month),
+        booked=booked,
+        void_reasons=void_reasons(connection, sorted(seqs), intake_mark),
         line_totals=line_totals(connection, programme, month),
         balances=balances(connection, programme, journal_mark),
         deposits_confirmed=_deposits_confirmed(connection, terms, month, journal_mark),

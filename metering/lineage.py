@@ -68,6 +68,18 @@ def with_corrections(connection: Connection, seqs: Sequence[int]) -> list[int]:
     return sorted(found)
 
 
+def void_reasons(connection: Connection, seqs: Sequence[int], mark: int) -> dict[int, str]:
+    """Why events were taken out, by their sequence number: the reason of the first void up to a mark."""
+    rows = connection.execute(
+        text(
+            "SELECT DISTINCT ON (target_seq) target_seq, data::jsonb ->> 'reason' AS reason FROM event"
+            " WHERE type = :void AND target_seq = ANY(:seqs) AND seq < :limit ORDER BY target_seq, seq"
+        ),
+        {"void": rules.VOIDED, "seqs": list(seqs), "limit": seq_limit(mark)},
+    )
+    return {row.target_seq: row.reason for row in rows}
+
+
 def _reference(row) -> dict:
     data = rules.canonical_json(forest.node_of(row).values)
     return {

@@ -4,7 +4,7 @@ Everything counts intake batches up to a `mark` (see freeze_mark), and every qua
 """
 
 from metering.held import stored_usage, uncut_storage, volume_usage
-from metering.lineage import EventFigures, event_by_identity, event_refs, events_by_seq, with_corrections
+from metering.lineage import EventFigures, event_by_identity, event_refs, events_by_seq, void_reasons, with_corrections
 from metering.raw import raw_totals, rederive
 from metering.rollup import allocated_usage, freeze_mark, last_mark, rolled_totals
 from metering.values import Acceptance, Usage, WorkItem
@@ -26,6 +26,7 @@ __all__ = [
     "rolled_totals",
     "stored_usage",
     "uncut_storage",
+    "void_reasons",
     "volume_usage",
     "with_corrections",
     "work_items",

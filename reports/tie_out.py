@@ -4,13 +4,13 @@ from collections.abc import Iterator, Mapping, Sequence
 from datetime import date, timedelta
 from fractions import Fraction
 
-from metering.quarantine import intake_counts
-from metering.usage import raw_totals, rolled_totals, stored_usage, uncut_storage, work_items
 from sqlalchemy import Connection, text
 
 from billing.booked import month_charges
 from billing.charge import ChargeLine
 from core.month import Month
+from metering.quarantine import intake_counts
+from metering.usage import raw_totals, rolled_totals, stored_usage, uncut_storage, work_items
 from registry.values import ProgrammeTerms
 from reports.month import incentive_figures, matrix_figures, month_lines
 from reports.ties import Tie, decimal_text

@@ -120,7 +120,7 @@ def test_advance__is_offset_against_later_vouchers_of_the_hospital_and_project(w
     assert balances["payable:hospital:H1:P1"] == -(123_450 + 12_345) + 60_000
 
 
-def test_project_end__releases_the_rest_and_a_later_void_goes_to_what_is_available(world):
+def test_project_end__releases_the_rest_and_a_later_void_goes_to_what_is_available(world, loaded):
     world.pay("bank,deposit:P1,10000000", now="2025-11-20T00:00:00Z")
     world.ingest(*work("w1", "L11", 10), now=CLOSE["2025-11"])
     world.run("2025-11")
@@ -130,6 +130,9 @@ def test_project_end__releases_the_rest_and_a_later_void_goes_to_what_is_availab
     world.ingest(event("usage.voided", "v1", ref="w1", reason="twice", author="H1"), now=CLOSE["2026-01"])
     january = world.run("2026-01")
     assert january["lines"]["L11"]["voucher_krw"] == -104_932
+    with loaded.connect() as connection:
+        reason = connection.scalar(text("SELECT reason FROM charge WHERE key = 'L11/w1' AND amount_krw < 0"))
+    assert reason == "취소: twice"
     balances = world.balances()
     assert balances["budget:available"] == after_release["budget:available"] + 104_932
     assert "budget:executed:P1" not in balances
