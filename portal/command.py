@@ -36,8 +36,11 @@ class Call:
         return english if self.lang == "en" else korean
 
     def progress(self, korean: str, english: str) -> None:
-        """A line of progress, on stderr."""
-        click.echo(self.say(korean, english), err=True)
+        """A line of progress, on stderr; with JEONGSAN_LOG=json as one JSON object a line."""
+        message = self.say(korean, english)
+        if self.settings.log == "json":
+            message = json.dumps({"at": datetime.now(UTC).isoformat(), "message": message}, ensure_ascii=False)
+        click.echo(message, err=True)
 
 
 @dataclass(frozen=True, kw_only=True)

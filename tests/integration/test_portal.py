@@ -1,7 +1,9 @@
 """The application: the health page, and the command line that it shares with `jeongsan`."""
 
+import json
 import subprocess
 import sys
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -10,6 +12,7 @@ from core import database
 from core.settings import Settings
 from portal.app import create_app
 from portal.cli import MODULES, main
+from portal.command import Call
 
 ROOT = Path(__file__).parents[2]
 
@@ -58,3 +61,14 @@ def test_command__an_unknown_one_is_bad_usage():
     )
     assert done.returncode == 2
     assert "settle" in done.stderr
+
+
+@pytest.mark.parametrize(("lang", "message"), [("ko", "수집"), ("en", "intake")])
+def test_progress__is_text_or_json_lines_as_the_setting_says(capsys, lang, message):
+    for log in ("text", "json"):
+        call = Call(settings=Settings(log=log), now=datetime(2025, 12, 3, tzinfo=UTC), lang=lang)
+        call.progress("수집", "intake")
+    text, line = capsys.readouterr().err.splitlines()
+    assert text == message
+    assert json.loads(line)["message"] == message
+    assert datetime.fromisoformat(json.loads(line)["at"]).tzinfo is not None
