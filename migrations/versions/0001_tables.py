@@ -385,11 +385,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_payment")),
     )
     op.create_index(
-        "uq_payment_booked", "payment", ["channel", "reference"], unique=True,
+        "uq_payment_booked",
+        "payment",
+        ["channel", "reference"],
+        unique=True,
         postgresql_where=sa.text("entry_id IS NOT NULL"),
     )
     op.create_index(
-        "uq_payment_unmatched", "payment", ["channel", "reference"], unique=True,
+        "uq_payment_unmatched",
+        "payment",
+        ["channel", "reference"],
+        unique=True,
         postgresql_where=sa.text("entry_id IS NULL"),
     )
     op.create_table(
@@ -519,7 +525,9 @@ def upgrade() -> None:
         sa.Column("supply_krw", sa.BigInteger(), nullable=False),
         sa.Column("vat_krw", sa.BigInteger(), nullable=False),
         sa.Column("parties", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.CheckConstraint("kind IN ('tax_invoice','invoice_exempt','statement','reconciliation')", name=op.f("ck_document_kind")),
+        sa.CheckConstraint(
+            "kind IN ('tax_invoice','invoice_exempt','statement','reconciliation')", name=op.f("ck_document_kind")
+        ),
         sa.CheckConstraint("number >= 1", name=op.f("ck_document_number_positive")),
         sa.ForeignKeyConstraint(["issuer"], ["party.code"], name=op.f("fk_document_issuer_party")),
         sa.ForeignKeyConstraint(["programme"], ["programme.code"], name=op.f("fk_document_programme_programme")),
