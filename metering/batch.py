@@ -4,51 +4,53 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
+import numpy
 from sqlalchemy import Connection
 
-from metering import rules
+from metering import columns
 from metering.attribution import Attribution, Hold
-from metering.rules import Rejection, UsageEvent
+from metering.columns import Events
+from metering.rules import Rejection
 from metering.store import SEQ_BITS, Terms
 
-BATCH_EVENTS = 100_000
+BATCH_RECORDS = 100_000
 BATCH_BYTES = 64 << 20
 RELEASES = "quarantine"
 
 
-@dataclass(kw_only=True)
+@dataclass(frozen=True, kw_only=True)
 class Batch:
     """Decoded records of one (topic, partition). `held`: their ids, when the events come out of quarantine."""
 
     topic: str
     partition: int
-    events: list[UsageEvent] = field(default_factory=list)
-    records: list[int] = field(default_factory=list)
-    rejections: list[tuple[int, Rejection]] = field(default_factory=list)
+    events: Events = field(default_factory=columns.empty)
+    rejections: Sequence[tuple[int, Rejection]] = ()
     held: Sequence[int] | None = None
 
 
 def decode(topic: str, partition: int, records: Iterable[tuple[int, bytes]]) -> Iterator[Batch]:
     """Reads records (offset, bytes) into batches of bounded size."""
-    batch, size = Batch(topic=topic, partition=partition), 0
-    for offset, payload in records:
-        size += len(payload)
-        for one in rules.read_record(payload):
-            if type(one) is UsageEvent:
-                batch.events.append(one)
-                batch.records.append(offset)
-            else:
-                batch.rejections.append((offset, one))
-        if len(batch.events) >= BATCH_EVENTS or size >= BATCH_BYTES or len(batch.rejections) >= BATCH_EVENTS:
-            yield batch
-            batch, size = Batch(topic=topic, partition=partition), 0
-    if batch.events or batch.rejections:
-        yield batch
+    for part in _parts(records):
+        events, rejections = columns.read(part)
+        yield Batch(topic=topic, partition=partition, events=events, rejections=rejections)
+
+
+def _parts(records: Iterable[tuple[int, bytes]]) -> Iterator[list[tuple[int, bytes]]]:
+    part, size = [], 0
+    for record in records:
+        part.append(record)
+        size += len(record[1])
+        if size >= BATCH_BYTES or len(part) >= BATCH_RECORDS:
+            yield part
+            part, size = [], 0
+    if part:
+        yield part
 
 
 @dataclass(kw_only=True)
 class Work:
-    """A batch being written at `now`. Positions are indexes into its events; `seqs` those that were stored."""
+    """A batch being written at `now`. Positions are indexes into its events."""
 
     connection: Connection
     batch: Batch
@@ -60,7 +62,8 @@ class Work:
     duplicates: set[int] = field(default_factory=set)
     holds: dict[int, Hold] = field(default_factory=dict)
     looked_up: set[int] = field(default_factory=set)
-    stored: set[int] = field(default_factory=set)
+    stored: int = 0
+    released: dict[int, tuple[str, int | None]] = field(default_factory=dict)
 
     @property
     def recorded_month(self) -> int:
@@ -77,6 +80,17 @@ class Work:
         """Those positions about which nothing is decided yet."""
         return [one for one in positions if one not in self.duplicates and one not in self.holds]
 
+    def undecided_gpu(self) -> numpy.ndarray:
+        """The positions of GPU events about which nothing is decided yet."""
+        wanted = self.batch.events.group >= 0
+        wanted[[*self.duplicates, *self.holds]] = False
+        return numpy.flatnonzero(wanted)
+
     def held(self, position: int) -> int | None:
         """The event's id in quarantine, if it comes from there."""
         return self.batch.held[position] if self.batch.held is not None else None
+
+    def store(self, positions: Iterable[int]) -> None:
+        """Notes that events are stored; those out of quarantine are released."""
+        for position in positions if self.batch.held is not None else ():
+            self.released[self.batch.held[position]] = ("stored", self.first_seq + int(position))

@@ -2,6 +2,8 @@
 
 from collections.abc import Iterable, Sequence
 
+import numpy
+
 from metering import store
 from metering.attribution import Hold
 from metering.batch import Work
@@ -16,49 +18,59 @@ def conflict(event: UsageEvent) -> Hold:
 
 def repeats(work: Work) -> list[tuple[int, int]]:
     """(position, position of the first) of identities that come more than once in the batch."""
-    keys = [event.key for event in work.batch.events]
-    first = dict(zip(reversed(keys), range(len(keys) - 1, -1, -1), strict=True))
-    if len(first) == len(keys):
-        return []
-    return [(position, first[key]) for position, key in enumerate(keys) if first[key] != position]
+    keys = numpy.array(work.batch.events.keys, numpy.uint64)
+    order = numpy.lexsort((keys[:, 1], keys[:, 0]))
+    ordered = keys[order]
+    same = (ordered[1:] == ordered[:-1]).all(axis=1)
+    pairs, last, first = [], -1, -1
+    for place in numpy.flatnonzero(same).tolist():
+        if place != last + 1 or first < 0:
+            first = int(order[place])
+        pairs.append((int(order[place + 1]), first))
+        last = place
+    return sorted(pairs)
 
 
 def settle_repeats(work: Work, pairs: Sequence[tuple[int, int]]) -> None:
     """Within a batch the first of an identity stands."""
-    events = work.batch.events
+    contents = work.batch.events.contents
     for position, first in pairs:
         if position in work.duplicates or position in work.holds:
             continue
-        if events[position].content == events[first].content:
+        if contents[position] == contents[first]:
             work.duplicates.add(position)
         else:
-            work.holds[position] = conflict(events[position])
+            work.holds[position] = conflict(work.batch.events[position])
 
 
 def identify(work: Work, positions: Iterable[int]) -> None:
     """Looks identities up in the guard."""
-    wanted = [one for one in positions if one not in work.looked_up and one not in work.stored]
+    wanted = [one for one in positions if one not in work.looked_up]
     events = work.batch.events
-    known = store.seen_identities(work.connection, [events[one].key for one in wanted])
+    packed = events.packed_keys(wanted)
+    known = store.seen_identities(work.connection, packed)
     work.looked_up.update(wanted)
-    for position in wanted:
-        event = events[position]
-        if event.key in known:
+    for number, position in enumerate(wanted) if known else ():
+        found = known.get(packed[number * 16 : number * 16 + 16])
+        if found is not None:
             work.holds.pop(position, None)
-            if known[event.key][0] == event.content:
+            if found[0] == events.contents[position]:
                 work.duplicates.add(position)
             else:
-                work.holds[position] = conflict(event)
+                work.holds[position] = conflict(events[position])
 
 
 def check_held(work: Work, positions: Sequence[int]) -> None:
     """Identities that stand in quarantine are guarded too; one that only waits as a conflict does not stand."""
     events = work.batch.events
-    known = store.held_identities(work.connection, [events[one].key for one in positions])
-    for position in work.undecided(positions) if known else ():
-        event = events[position]
-        others = [one for one in known.get(event.key, ()) if one.id != work.held(position)]
-        if any(one.content == event.content for one in others):
+    packed = events.packed_keys(positions)
+    known = store.held_identities(work.connection, packed)
+    for number, position in enumerate(positions) if known else ():
+        rows = known.get(packed[number * 16 : number * 16 + 16])
+        if rows is None or position in work.duplicates or position in work.holds:
+            continue
+        others = [one for one in rows if one.id != work.held(position)]
+        if any(one.content == events.contents[position] for one in others):
             work.duplicates.add(position)
         elif any(one.status == "waiting" and one.reason != "conflict" for one in others):
-            work.holds[position] = conflict(event)
+            work.holds[position] = conflict(events[position])

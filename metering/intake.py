@@ -92,13 +92,12 @@ class Intake:
 
     def _settle_identities(self, work: Work) -> None:
         """Decides what the filter, the quarantine or the batch itself knows; the guard decides the rest."""
-        keys = [event.key for event in work.batch.events]
-        pairs = identity.repeats(work)
+        events, pairs = work.batch.events, identity.repeats(work)
         everything = self._suspicious or work.batch.held is not None
-        likely = range(len(keys)) if everything else {*self._filter.maybe(keys), *(one for one, _ in pairs)}
+        likely = range(len(events)) if everything else {*self._filter.maybe(events.keys), *(one for one, _ in pairs)}
         identity.identify(work, likely)
         self._suspicious = self._suspicious and bool(work.duplicates)
-        identity.check_held(work, range(len(keys)))
+        identity.check_held(work, range(len(events)))
         identity.settle_repeats(work, pairs)
 
 
@@ -108,7 +107,8 @@ def _close(work: Work, placed: Placed) -> Counts:
     again = {}
     for seq, one in placed.stored.items():
         if one.held is None:
-            work.stored.add(seq - work.first_seq)
+            work.stored += 1
+            work.store([seq - work.first_seq])
         else:
             released[one.held] = ("stored", seq)
     for seq, (one, hold) in placed.holds.items():
@@ -117,8 +117,8 @@ def _close(work: Work, placed: Placed) -> Counts:
         else:
             again[one.held] = hold
     _write_releases(work, released)
+    released.update(work.released)
     if work.batch.held is not None:
-        released.update((work.batch.held[one], ("stored", work.first_seq + one)) for one in work.stored)
         released.update((work.batch.held[one], ("duplicate", None)) for one in work.duplicates)
         again.update((work.batch.held[one], hold) for one, hold in work.holds.items())
     store.resolve(work.connection, work.now, released)
@@ -145,7 +145,7 @@ def _write_batch(work: Work) -> Counts:
         quarantined = store.quarantine(connection, work.batch_id, topic_id, batch.partition, now, rows)
     counts = Counts(
         received=len(batch.events) + len(batch.rejections) if fresh else 0,
-        stored=len(work.stored),
+        stored=work.stored,
         duplicate=len(work.duplicates) + (len(work.holds) - quarantined if fresh else 0),
         quarantined=quarantined,
         dead_lettered=len(batch.rejections),
@@ -164,13 +164,14 @@ def _held_row(work: Work, position: int) -> HeldRow:
     event = work.batch.events[position]
     data = event.data or rules.canonical_json(rules.gpu_values(event))
     return HeldRow(
-        record=work.batch.records[position], key=event.key, content=event.content, source=event.source,
+        record=int(work.batch.events.records[position]), key=event.key, content=event.content, source=event.source,
         event_id=event.id, type=event.type, data=data.decode(), hold=work.holds[position],
     )  # fmt: skip
 
 
 def _write_dropped(work: Work) -> None:
-    dropped = Counter((event.source, name) for event in work.batch.events if event.dropped for name in event.dropped)
+    events = work.batch.events
+    dropped = Counter((events[one].source, name) for one, names in events.dropped.items() for name in names)
     if dropped:
         ids = work.ids({source for source, _ in dropped})
         counts = {(ids[source], name): count for (source, name), count in dropped.items()}

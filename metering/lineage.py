@@ -146,7 +146,7 @@ def _storage_seqs(
 def event_by_identity(connection: Connection, source: str, event_id: str) -> EventFigures | None:
     """A stored event and the usage figure it is part of (of its target, for a correction); None when not stored."""
     key = rules.identity(source, event_id)
-    seq = store.seen_identities(connection, [key]).get(key, (0, None))[1]
+    seq = store.seen_identities(connection, key).get(key, (0, None))[1]
     if seq is None:
         return None
     root = forest.load(connection, [seq])[seq].root

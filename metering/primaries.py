@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Sequence
 
+import numpy
+
 from metering import identity, rules, store
 from metering.attribution import check
 from metering.batch import Work
@@ -11,37 +13,33 @@ from metering.store import GuardMissed
 REFERRING = (rules.ACCEPTED, rules.REJECTED, rules.VOIDED, rules.AMENDED)
 
 
-def store_primaries(work: Work, stored: Callable[[Sequence[bytes]], None]) -> None:
+def store_primaries(work: Work, stored: Callable[[numpy.ndarray], None]) -> None:
     """Raises GuardMissed when another worker was faster twice; `stored` learns the identities that got in."""
-    events, rows = work.batch.events, GpuRows(work.terms)
-    undecided = work.undecided(range(len(events)))
-    good, owners, others = rows.attribute(events, [one for one in undecided if events[one].type == rules.GPU])
-    for position in others:
-        event = events[position]
-        work.holds[position] = check(work.terms, rules.GPU, rules.gpu_values(event))
-    plain = _plain(work, undecided)
-    if not _guard(work, [*good, *plain], stored):
-        identity.identify(work, [*good, *plain])
-        kept = set(work.undecided(good))
-        owners = [group for position, group in zip(good, owners, strict=True) if position in kept]
-        good, plain = [position for position in good if position in kept], work.undecided(plain)
-        if not _guard(work, [*good, *plain], stored):
+    events, rows = work.batch.events, GpuRows(work.terms, work.batch.events)
+    good, outside = rows.attribute(work.undecided_gpu())
+    for position in outside.tolist():
+        work.holds[position] = check(work.terms, rules.GPU, rules.gpu_values(events[position]))
+    plain = _plain(work)
+    if not _guard(work, good, plain, stored):
+        identity.identify(work, [*good.tolist(), *plain])
+        good, plain = good[numpy.isin(good, work.undecided_gpu())], work.undecided(plain)
+        if not _guard(work, good, plain, stored):
             raise GuardMissed
-    if not good and not plain:
+    if not len(good) and not plain:
         return
-    rows.prepare(work.ids, work.recorded_month)
-    packed = rows.pack(events, work.batch.records, work.first_seq, good, owners)
-    store.copy_binary(work.connection, "event", store.EVENT_COLUMNS, packed + _pack_plain(work, plain))
-    store.copy_deltas(work.connection, work.batch_id, rows.deltas(work.ids), 0)
-    work.stored.update(good, plain)
+    packed = rows.pack(good, work.first_seq, work.ids, work.recorded_month)
+    store.copy_binary(work.connection, "event", store.EVENT_COLUMNS, [packed, _pack_plain(work, plain)])
+    store.copy_deltas(work.connection, work.batch_id, rows.deltas(good, work.ids), 0)
+    work.stored += len(good) + len(plain)
+    work.store((*good.tolist(), *plain) if work.batch.held is not None else ())
 
 
-def _plain(work: Work, positions: Sequence[int]) -> list[int]:
+def _plain(work: Work) -> list[int]:
     """The attributable events other than GPU usage that refer to nothing; holds the others."""
     plain = []
-    for position in positions:
+    for position in work.undecided(sorted(work.batch.events.others)):
         event = work.batch.events[position]
-        if event.type == rules.GPU or event.type in REFERRING:
+        if event.type in REFERRING:
             continue
         hold = check(work.terms, event.type, event.values)
         if hold:
@@ -51,22 +49,23 @@ def _plain(work: Work, positions: Sequence[int]) -> list[int]:
     return plain
 
 
-def _guard(work: Work, positions: Sequence[int], stored: Callable[[Sequence[bytes]], None]) -> bool:
-    events, first_seq = work.batch.events, work.first_seq
-    keys = [events[one].key for one in positions]
-    contents = [events[one].content for one in positions]
-    if not store.guard(work.connection, keys, contents, [first_seq + one for one in positions]):
+def _guard(work: Work, good: numpy.ndarray, plain: Sequence[int], stored: Callable[[numpy.ndarray], None]) -> bool:
+    events = work.batch.events
+    positions = numpy.concatenate([good, numpy.array(plain, good.dtype)])
+    keys = events.keys[positions]
+    if not store.guard(work.connection, keys, events.contents[positions], work.first_seq + positions):
         return False
     stored(keys)
     return True
 
 
 def _pack_plain(work: Work, positions: Sequence[int]) -> bytes:
-    events, records = work.batch.events, work.batch.records
+    events = work.batch.events
     known = work.ids({text for one in positions for text in (events[one].source, events[one].project)})
     return b"".join(
         pack_event(
-            events[one], work.first_seq + one, records[one], work.recorded_month, None, events[one].project, known
+            events[one], work.first_seq + one, int(events.records[one]), work.recorded_month, None,
+            events[one].project, known,
         )
         for one in positions
-    )
+    )  # fmt: skip

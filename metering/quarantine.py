@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, Engine, text
 
 from core.errors import BadInput, RuleRefused
-from metering import rules, store
+from metering import columns, rules, store
 from metering.batch import RELEASES, Batch
 from metering.intake import Intake
 from metering.references import event_of_row
@@ -56,8 +56,8 @@ def retry(engine: Engine, now: datetime, ids: Sequence[int] | None = None) -> Co
     for first in range(0, len(rows), RETRY_EVENTS):
         part = rows[first : first + RETRY_EVENTS]
         batch = Batch(
-            topic=RELEASES, partition=0, held=[row.id for row in part], events=[event_of_row(row) for row in part],
-            records=[row.record for row in part],
+            topic=RELEASES, partition=0, held=[row.id for row in part],
+            events=columns.of_events([event_of_row(row) for row in part], [row.record for row in part]),
         )  # fmt: skip
         total += intake.take(batch, now)
     return total

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import msgspec
+import numpy
 
 from metering import forest, identity, rules, store
 from metering.attribution import Hold
@@ -59,7 +60,7 @@ def place_references(work: Work) -> Placed:
     Raises store.GuardMissed when another worker stored one of the identities first.
     """
     events = work.batch.events
-    positions = [one for one in work.undecided(range(len(events))) if events[one].type in REFERRING]
+    positions = [one for one in work.undecided(sorted(events.others)) if events[one].type in REFERRING]
     tried, placed = set(work.batch.held or ()), Placed()
     if not positions and not store.freed_references(work.connection, (), (), tried, 1):
         return placed
@@ -68,7 +69,7 @@ def place_references(work: Work) -> Placed:
     identity.identify(work, positions)
     identity.check_held(work, positions)
     waiting = [
-        Pending(event=events[one], seq=work.first_seq + one, record=work.batch.records[one])
+        Pending(event=events[one], seq=work.first_seq + one, record=int(events.records[one]))
         for one in work.undecided(positions)
     ]
     first_seq, released, progress = work.release_id << store.SEQ_BITS, 0, True
@@ -100,7 +101,7 @@ def event_of_row(row) -> UsageEvent:
 
 def _drop_known(work: Work, freed: Sequence[Pending], placed: Placed) -> list[Pending]:
     """Freed events without those that another worker has stored meanwhile."""
-    known = store.seen_identities(work.connection, [one.event.key for one in freed])
+    known = store.seen_identities(work.connection, b"".join(one.event.key for one in freed))
     for one in freed:
         if one.event.key in known and known[one.event.key][0] == one.event.content:
             placed.known.append(one)
@@ -118,7 +119,7 @@ def missing(pending: Pending) -> Hold:
 
 def _pass(work: Work, waiting: Sequence[Pending], placed: Placed) -> list[Pending]:
     """Stores, in order of intake, what may be stored; returns those whose target is not there yet."""
-    targets = store.seen_identities(work.connection, [one.target_key for one in waiting])
+    targets = store.seen_identities(work.connection, b"".join(one.target_key for one in waiting))
     ready = sorted((one for one in waiting if one.target_key in targets), key=lambda one: one.seq)
     if not ready:
         return list(waiting)
@@ -198,8 +199,8 @@ def _write(work: Work, chosen: Sequence[tuple[Pending, Node]], deltas: dict[int,
     if not chosen:
         return
     events = [one.event for one, _ in chosen]
-    keys, contents = [event.key for event in events], [event.content for event in events]
-    if not store.guard(work.connection, keys, contents, [one.seq for one, _ in chosen]):
+    keys = numpy.frombuffer(b"".join(event.key for event in events), ">u8").reshape(-1, 2)
+    if not store.guard(work.connection, keys, [one.content for one in events], [one.seq for one, _ in chosen]):
         raise store.GuardMissed
     projects = {node.root.values["project"] for _, node in chosen}
     changed = {text for sums in deltas.values() for project, model, _ in sums for text in (project, model)}
@@ -209,7 +210,7 @@ def _write(work: Work, chosen: Sequence[tuple[Pending, Node]], deltas: dict[int,
         pack_event(one.event, one.seq, one.record, month, node.target.seq, node.root.values["project"], known)
         for one, node in chosen
     ]
-    store.copy_binary(work.connection, "event", store.EVENT_COLUMNS, b"".join(rows))
+    store.copy_binary(work.connection, "event", store.EVENT_COLUMNS, rows)
     for batch_id, sums in deltas.items():
         by_id = {(known[project], known[model], day): quantity for (project, model, day), quantity in sums.items()}
         store.copy_deltas(work.connection, batch_id, by_id, 0)

@@ -1,107 +1,117 @@
 """Rows of the raw events, packed as binary COPY wants them (columns: store.EVENT_COLUMNS), and their roll-up."""
 
 import struct
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping
+from itertools import chain
+
+import numpy
 
 from core.month import DAY_US, KST_OFFSET_US
-from metering.attribution import Attribution, Window
+from metering.attribution import Attribution
+from metering.columns import Events
 from metering.rules import GPU, UsageEvent
 from metering.slices import day_slices
 from metering.store import EVENT_COLUMNS, NULL
 
 COLUMN_COUNT = len(EVENT_COLUMNS)
-_head = struct.Struct(">hiqiqiqiq").pack
+HEAD = numpy.dtype(
+    [("columns", ">i2"), ("seq_bytes", ">i4"), ("seq", ">i8"), ("record_bytes", ">i4"), ("record", ">i8"),
+     ("start_bytes", ">i4"), ("start", ">i8"), ("end_bytes", ">i4"), ("end", ">i8")]
+)  # fmt: skip
+NEVER_US = 1 << 62
 _big = struct.Struct(">iq").pack
 _int = struct.Struct(">ii").pack
 _small = struct.Struct(">ih").pack
 _length = struct.Struct(">i").pack
 Ids = Callable[[Iterable[str]], Mapping[str, int]]
-
-
-@dataclass(kw_only=True, slots=True)
-class Group:
-    """What the events of one source, project, model, gpus, node and cluster share in a batch."""
-
-    project: str
-    model: str
-    windows: tuple[Window, ...]
-    columns: bytes = b""
-    days: dict[int, int] = field(default_factory=dict)
+Deltas = dict[tuple[int, int, int], int]
 
 
 class GpuRows:
-    """Attributes, packs and rolls up the GPU events of a batch: by group, since groups are few and events many."""
+    """Attributes, packs and rolls up the GPU events of a batch: by group where groups are few and events many."""
 
-    def __init__(self, terms: Attribution):
-        self._terms = terms
-        self._groups: dict[tuple, Group] = {}
+    def __init__(self, terms: Attribution, events: Events):
+        self._windows = [terms.windows.get(group.project, ()) for group in events.groups]
+        self._events = events
 
-    def attribute(
-        self, events: Sequence[UsageEvent], positions: Iterable[int]
-    ) -> tuple[list[int], list[Group], list[int]]:
-        """The positions of events inside an agreement, their groups, and the positions of the others."""
-        good, owners, others = [], [], []
-        groups, windows = self._groups, self._terms.windows
-        for position in positions:
-            event = events[position]
-            name = (event.source, event.project, event.model, event.gpus_milli, event.node, event.cluster)
-            group = groups.get(name)
-            if group is None:
-                found = windows.get(event.project, ())
-                group = groups[name] = Group(project=event.project, model=event.model, windows=found)
-            for start_us, end_us in group.windows:
-                if start_us <= event.start_us and event.end_us <= end_us:
-                    good.append(position)
-                    owners.append(group)
-                    break
-            else:
-                others.append(position)
-        return good, owners, others
+    def attribute(self, positions: numpy.ndarray) -> tuple[numpy.ndarray, numpy.ndarray]:
+        """The positions of events that lie inside one agreement, and those of the others."""
+        events = self._events
+        group, start_us, end_us = (column[positions] for column in (events.group, events.start_us, events.end_us))
+        inside = numpy.zeros(len(positions), numpy.bool_)
+        for number in range(max(map(len, self._windows), default=0)):
+            windows = [one[number] if number < len(one) else (NEVER_US, 0) for one in self._windows]
+            firsts, lasts = numpy.array(windows, numpy.int64).T
+            inside |= (firsts[group] <= start_us) & (end_us <= lasts[group])
+        return positions[inside], positions[~inside]
 
-    def prepare(self, ids: Ids, recorded_month: int) -> None:
-        """Packs what each group's rows share; only groups that may hold a stored event are named in the dictionary."""
-        groups = [(name, group) for name, group in self._groups.items() if group.windows]
-        known = ids({text for name, _ in groups for text in (*name[:3], *name[4:]) if text is not None})
-        shared = _int(4, recorded_month) + _small(2, GPU) + NULL + NULL
-        for (source, project, model, gpus_milli, node, cluster), group in groups:
-            terms = [_int(4, known[text]) for text in (source, project, model)]
-            places = [_int(4, known[text]) if text is not None else NULL for text in (node, cluster)]
-            group.columns = b"".join((shared, *terms, _int(4, gpus_milli), *places))
+    def _used(self, good: numpy.ndarray) -> list[int]:
+        """The groups of some events."""
+        return numpy.unique(self._events.group[good]).tolist()
 
-    def pack(
-        self, events: Sequence[UsageEvent], records: Sequence[int], first_seq: int, good: Sequence[int],
-        owners: Sequence[Group],
-    ) -> bytes:  # fmt: skip
-        """The rows of stored events; adds them to their groups' days."""
-        out: list[bytes] = []
-        append = out.append
-        for position, group in zip(good, owners, strict=True):
-            event = events[position]
-            start_us, end_us = event.start_us, event.end_us
-            event_id, session = event.id.encode(), event.session.encode()
-            append(_head(COLUMN_COUNT, 8, first_seq + position, 8, records[position], 8, start_us, 8, end_us))
-            append(group.columns)
-            append(_length(len(event_id)))
-            append(event_id)
-            append(_length(len(session)))
-            append(session)
-            days, day = group.days, (start_us + KST_OFFSET_US) // DAY_US
-            if (end_us - 1 + KST_OFFSET_US) // DAY_US == day:
-                days[day] = days.get(day, 0) + (end_us - start_us) * event.gpus_milli
-            else:
-                for one, quantity in day_slices(start_us, end_us, event.gpus_milli):
-                    days[one] = days.get(one, 0) + quantity
-        return b"".join(out)
+    def pack(self, good: numpy.ndarray, first_seq: int, ids: Ids, recorded_month: int) -> bytes:
+        """The rows of some events."""
+        if not len(good):
+            return b""
+        events = self._events
+        head = numpy.empty(len(good), HEAD)
+        head["columns"] = COLUMN_COUNT
+        for name in ("seq", "record", "start", "end"):
+            head[name + "_bytes"] = 8
+        head["seq"], head["record"] = first_seq + good, events.records[good]
+        head["start"], head["end"] = events.start_us[good], events.end_us[good]
+        heads, size = head.tobytes(), HEAD.itemsize
+        shared = self._shared(self._used(good), ids, recorded_month)
+        whole = len(good) == len(events)
+        positions = good.tolist()
+        names = events.ids if whole else [events.ids[one] for one in positions]
+        sessions = events.sessions if whole else [events.sessions[one] for one in positions]
+        lengths = {one: _length(one) for one in {*map(len, names), *map(len, sessions)}}
+        return b"".join(chain.from_iterable(zip(
+            [heads[at : at + size] for at in range(0, len(heads), size)],
+            [shared[one] for one in events.group[good].tolist()],
+            [lengths[len(one)] for one in names], names,
+            [lengths[len(one)] for one in sessions], sessions,
+            strict=True,
+        )))  # fmt: skip
 
-    def deltas(self, ids: Ids) -> dict[tuple[int, int, int], int]:
-        """(project id, model id, day) → microseconds × thousandths of what was packed."""
-        known = ids(())
-        sums: dict[tuple[int, int, int], int] = {}
-        for group in self._groups.values():
-            for day, quantity in group.days.items():
-                key = (known[group.project], known[group.model], day)
-                sums[key] = sums.get(key, 0) + quantity
+    def _shared(self, used: Iterable[int], ids: Ids, recorded_month: int) -> dict[int, bytes]:
+        """What the rows of each group share, packed."""
+        groups = [(number, self._events.groups[number]) for number in used]
+        texts = {text for _, one in groups for text in (one.source, one.project, one.model, one.node, one.cluster)}
+        known = ids(texts - {None})
+        front = _int(4, recorded_month) + _small(2, GPU) + NULL + NULL
+        return {
+            number: b"".join((
+                front, *(_int(4, known[text]) for text in (one.source, one.project, one.model)),
+                _int(4, one.gpus_milli), *(_int(4, known[text]) if text else NULL for text in (one.node, one.cluster)),
+            ))
+            for number, one in groups
+        }  # fmt: skip
+
+    def deltas(self, good: numpy.ndarray, ids: Ids) -> Deltas:
+        """(project id, model id, day) → microseconds × thousandths of some events, exact."""
+        events = self._events
+        group, start_us, end_us = (column[good] for column in (events.group, events.start_us, events.end_us))
+        first = (start_us + KST_OFFSET_US) // DAY_US
+        one_day = (end_us - 1 + KST_OFFSET_US) // DAY_US == first
+        pairs, place = numpy.unique(numpy.stack([group[one_day], first[one_day]]), axis=1, return_inverse=True)
+        lengths_us = numpy.zeros(pairs.shape[1], numpy.int64)
+        numpy.add.at(lengths_us, place.reshape(-1), (end_us - start_us)[one_day])
+        used = {number: events.groups[number] for number in self._used(good)}
+        known = ids({text for one in used.values() for text in (one.project, one.model)})
+        sums: Deltas = {}
+
+        def add(number: int, day: int, quantity: int) -> None:
+            key = (known[used[number].project], known[used[number].model], day)
+            sums[key] = sums.get(key, 0) + quantity
+
+        for number, day, length_us in zip(*pairs.tolist(), lengths_us.tolist(), strict=True):
+            add(number, day, length_us * used[number].gpus_milli)
+        longer = ~one_day
+        for number, *interval in zip(*(one[longer].tolist() for one in (group, start_us, end_us)), strict=True):
+            for day, quantity in day_slices(*interval, used[number].gpus_milli):
+                add(number, day, quantity)
         return sums
 
 

@@ -118,7 +118,7 @@ class _GpuContent(Struct, gc=False):
     type: str = "gpu.usage"
 
 
-_gpu_record = msgspec.json.Decoder(_GpuRecord)
+gpu_record = msgspec.json.Decoder(_GpuRecord)
 _object = msgspec.json.Decoder(dict[str, Raw])
 _array = msgspec.json.Decoder(list[Raw])
 _plain = msgspec.json.Decoder()
@@ -131,14 +131,20 @@ _gpus: dict[bytes, tuple[int, str]] = {}
 
 def read_record(payload: bytes) -> list[UsageEvent | Rejection]:
     """Every event of a record: one, or those of a JSON array (a batch). What cannot be read is a Rejection each."""
-    if payload.lstrip()[:1] != b"[":
-        return [read_event(payload)]
+    parts = unfold(payload)
+    return [parts] if isinstance(parts, Rejection) else [read_event(one) for one in parts]
+
+
+def unfold(payload: bytes) -> list[bytes] | Rejection:
+    """The events' bytes of a record: its own, or those of a batch."""
+    if payload[:64].lstrip()[:1] != b"[":
+        return [payload]
     if len(payload) > RECORD_LIMIT_BYTES:
-        return [_too_large(payload)]
+        return _too_large(payload)
     try:
-        return [read_event(bytes(one)) for one in _array.decode(payload)]
+        return [bytes(one) for one in _array.decode(payload)]
     except _UNREADABLE as error:
-        return [_not_json(payload, error)]
+        return _not_json(payload, error)
 
 
 def read_event(payload: bytes) -> UsageEvent | Rejection:
@@ -146,7 +152,7 @@ def read_event(payload: bytes) -> UsageEvent | Rejection:
     if len(payload) > RECORD_LIMIT_BYTES:
         return _too_large(payload)
     try:
-        record = _gpu_record.decode(payload)
+        record = gpu_record.decode(payload)
         if b"\\u0000" in payload:
             return _read_carefully(payload)
         return _gpu_event(record)
@@ -184,15 +190,20 @@ def _gpu_event(record: _GpuRecord) -> UsageEvent:
 
 def identity(source: str, event_id: str) -> bytes:
     """128 bits that stand for (source, id); the source's length goes first, so that no two pairs run together."""
+    state = source_state(source).copy()
+    state.update(event_id.encode())
+    return state.digest()[:16]
+
+
+def source_state(source: str) -> Any:
+    """The hash of identities of a source before their id, to be copied."""
     state = _sources.get(source)
     if state is None:
         encoded = source.encode()
         if len(_sources) >= fields.CACHE_LIMIT:
             _sources.clear()
         state = _sources[source] = sha256(len(encoded).to_bytes(4, "big") + encoded)
-    state = state.copy()
-    state.update(event_id.encode())
-    return state.digest()[:16]
+    return state
 
 
 def content_hash(number: int, data: bytes) -> bytes:

@@ -96,13 +96,13 @@ KEYS = (
 )
 
 
-def seen_identities(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, tuple[int, int]]:
-    """key → (content, seq) of the identities that are stored already."""
+def seen_identities(connection: Connection, keys: bytes) -> dict[bytes, tuple[int, int]]:
+    """key → (content, seq) of those identities, 16 bytes each, that are stored already."""
     if not keys:
         return {}
     rows = connection.execute(
         text(f"SELECT key, content, seq FROM seen WHERE key IN ({KEYS})"),  # noqa: S608
-        {"keys": b"".join(keys)},
+        {"keys": keys},
     )
     return {row.key.bytes: (row.content, row.seq) for row in rows}
 
@@ -117,7 +117,7 @@ class Held:
     reason: str
 
 
-def held_identities(connection: Connection, keys: Sequence[bytes]) -> dict[bytes, list[Held]]:
+def held_identities(connection: Connection, keys: bytes) -> dict[bytes, list[Held]]:
     """key → what stands in quarantine, not released, of those identities."""
     any_held = connection.scalar(text("SELECT EXISTS (SELECT 1 FROM quarantine WHERE status <> 'released')"))
     if not keys or not any_held:
@@ -127,7 +127,7 @@ def held_identities(connection: Connection, keys: Sequence[bytes]) -> dict[bytes
             "SELECT key, id, content, status, reason FROM quarantine"  # noqa: S608
             f" WHERE status <> 'released' AND key IN ({KEYS})"
         ),
-        {"keys": b"".join(keys)},
+        {"keys": keys},
     )
     found: dict[bytes, list[Held]] = {}
     for row in rows:
@@ -136,12 +136,15 @@ def held_identities(connection: Connection, keys: Sequence[bytes]) -> dict[bytes
     return found
 
 
-def guard(connection: Connection, keys: Sequence[bytes], contents: Sequence[int], seqs: Sequence[int]) -> bool:
-    """COPYs identities into `seen`, in key order; False, and nothing written, when one of them is there already."""
-    if not keys:
+def guard(connection: Connection, keys: numpy.ndarray, contents: Sequence[int], seqs: Sequence[int]) -> bool:
+    """COPYs identities (two halves each) into `seen`, in key order.
+
+    False, and nothing written, when one of them is there already.
+    """
+    if not len(keys):
         return True
     rows = numpy.empty(len(keys), SEEN_ROW)
-    halves = numpy.frombuffer(b"".join(keys), ">u8").reshape(-1, 2)
+    halves = numpy.array(keys, numpy.uint64)
     order = numpy.lexsort((halves[:, 1], halves[:, 0]))
     rows["fields"], rows["key_bytes"], rows["content_bytes"], rows["seq_bytes"] = 3, 16, 8, 8
     rows["high"], rows["low"] = halves[order, 0], halves[order, 1]
@@ -149,7 +152,7 @@ def guard(connection: Connection, keys: Sequence[bytes], contents: Sequence[int]
     rows["seq"] = numpy.array(seqs, numpy.int64)[order]
     savepoint = connection.begin_nested()
     try:
-        copy_binary(connection, "seen", ("key", "content", "seq"), rows.tobytes())
+        copy_binary(connection, "seen", ("key", "content", "seq"), [rows.tobytes()])
     except UniqueViolation:
         savepoint.rollback()
         return False
@@ -157,11 +160,12 @@ def guard(connection: Connection, keys: Sequence[bytes], contents: Sequence[int]
     return True
 
 
-def copy_binary(connection: Connection, target: str, columns: Sequence[str], rows: bytes) -> None:
+def copy_binary(connection: Connection, target: str, columns: Sequence[str], rows: Iterable[bytes]) -> None:
     """COPYs rows that are packed already."""
     with copy_into(connection, target, columns, binary=True) as copy:
         copy.write(COPY_HEAD)
-        copy.write(rows)
+        for packed in rows:
+            copy.write(packed)
         copy.write(COPY_TAIL)
 
 

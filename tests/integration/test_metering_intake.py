@@ -249,7 +249,7 @@ def test_retry__a_conflict_may_stand_once_what_it_met_was_dismissed(loaded, jeon
 
 
 def test_two_at_once__each_event_is_stored_once(loaded, monkeypatch):
-    monkeypatch.setattr(batch, "BATCH_EVENTS", 50)
+    monkeypatch.setattr(batch, "BATCH_RECORDS", 50)
     events = [gpu(f"g{n}") for n in range(400)]
     for n in range(40):
         events[n * 10 : n * 10] = [accepted(f"a{n}", f"w{n}"), performed(f"w{n}"), voided(f"v{n}", f"g{n}")]
@@ -272,7 +272,7 @@ def test_two_at_once__each_event_is_stored_once(loaded, monkeypatch):
 
 
 def test_a_batch_that_fails_leaves_nothing_and_is_taken_again_whole(loaded, owner, monkeypatch):
-    monkeypatch.setattr(batch, "BATCH_EVENTS", 3)
+    monkeypatch.setattr(batch, "BATCH_RECORDS", 3)
     with owner.begin() as connection:
         connection.exec_driver_sql(
             "CREATE FUNCTION fail() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RAISE 'disk full'; END $$"
@@ -292,7 +292,7 @@ def test_a_batch_that_fails_leaves_nothing_and_is_taken_again_whole(loaded, owne
 
 
 def test_duplicates__of_another_process_and_of_an_earlier_batch_are_found(loaded, monkeypatch):
-    monkeypatch.setattr(batch, "BATCH_EVENTS", 10)
+    monkeypatch.setattr(batch, "BATCH_RECORDS", 10)
     events = [gpu(f"g{n}") for n in range(30)]
     take(loaded, events[:15], AT)
     mixed = [events[n // 2] if n % 2 else gpu(f"h{n}") for n in range(40)]
