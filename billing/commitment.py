@@ -1,5 +1,6 @@
 """Budget entries of reference data (domain.md §6): appropriation, carry-in, transfers, commitments, amendments."""
 
+from collections.abc import Collection
 from datetime import date
 
 from sqlalchemy import Connection, text
@@ -33,10 +34,13 @@ def due_entries(connection: Connection, programme: str, day: date) -> list[NewEn
     return _not_booked(connection, programme, entries)
 
 
-def amendment_entries(connection: Connection, terms: ProgrammeTerms, month: Month) -> list[NewEntry]:
+def amendment_entries(
+    connection: Connection, terms: ProgrammeTerms, month: Month, released: Collection[str] = ()
+) -> list[NewEntry]:
     """The changes of commitment by amendments in force up to a month that are not booked yet; the run books them.
 
-    An amendment that moves limits within its agreement changes no commitment and has no entry.
+    An amendment that moves limits within its agreement changes no commitment and has no entry; nor has one of a
+    project in `released`, which has no commitment any more: what it still executes comes out of what is available.
     """
     rows = connection.execute(
         text(
@@ -53,6 +57,7 @@ def amendment_entries(connection: Connection, terms: ProgrammeTerms, month: Mont
     entries = [
         _commitment("amendment", f"amend {row.project}", f"amendment:{row.agreement}:{row.effective}", row)
         for row in rows
+        if row.project not in released
     ]
     return _not_booked(connection, terms.code, entries)
 

@@ -61,6 +61,7 @@ def gather(
     book = RateBook(cards)
     history = incentive_history(connection, programme, month)
     booked = booked_lines(connection, programme, month)
+    released = _released(connection, terms, month)
     seqs = {seq for one in booked.values() for seq in (one.line.work_seq, one.line.accept_seq) if seq is not None}
     return MonthInputs(
         terms=terms,
@@ -73,8 +74,11 @@ def gather(
         line_totals=line_totals(connection, programme, month),
         balances=balances(connection, programme, journal_mark),
         deposits_confirmed=_deposits_confirmed(connection, terms, month, journal_mark),
-        amendments=[*due_entries(connection, programme, month.last), *amendment_entries(connection, terms, month)],
-        released=_released(connection, terms, month),
+        amendments=[
+            *due_entries(connection, programme, month.last),
+            *amendment_entries(connection, terms, month, released),
+        ],
+        released=released,
         earlier_pools_krw=history.pools_krw,
         pool_carried_krw=history.carried_krw,
         contributions=history.totals,

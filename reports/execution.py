@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from core.month import Month
 from reports.figures import Figures
 from reports.wording import category_name, project_label
 
@@ -50,13 +51,21 @@ def _closed(figures: Figures, project: str) -> bool:
     return closes is not None and closes <= figures.month
 
 
+def _committed_until(figures: Figures, project: str) -> Month:
+    """The last month whose limits were committed: this one, or the one whose run released the project's rest."""
+    account = f"budget:committed:{project}"
+    released = [entry.closed_in for entry in figures.entries if entry.kind == "release" and account in entry.postings]
+    closes = figures.terms.projects[project].closes or figures.month
+    return released[0] if released else min(figures.month, closes)
+
+
 def project_executions(figures: Figures) -> list[Execution]:
     """By project: the original limits, their change, and A, C, E from the books."""
     rows = []
     for code in sorted(figures.terms.projects):
         lines = figures.line_terms(code)
         original = sum(line.limits[0][1] for line in lines)
-        now = sum(line.limit_krw(figures.month) for line in lines)
+        now = sum(line.limit_krw(_committed_until(figures, code)) for line in lines)
         executed = figures.balance(f"budget:executed:{code}")
         left = figures.balance(f"budget:committed:{code}")
         released = _released(figures, code) if _closed(figures, code) else 0

@@ -139,6 +139,23 @@ def test_project_end__releases_the_rest_and_a_later_void_goes_to_what_is_availab
     assert january["differences"] == 0
 
 
+def test_amendment_after_the_project_has_ended__commits_nothing_any_more(jeongsan, registry_file, tmp_path):
+    amended = (
+        'line = [\n  { code = "L11"',
+        'amendment = [ { effective = 2026-01-05, reason = "증액", limits = { L11 = 240_000_000, L12 = 150_000_000 } } ]\n'
+        'line = [\n  { code = "L11"',
+    )
+    jeongsan("load", registry_file(amended), now="2025-09-15T09:00:00+09:00")
+    world = World(jeongsan, tmp_path)
+    for month in ("2025-11", "2025-12"):
+        world.run(month)
+    after_release = world.balances()
+    assert "budget:committed:P1" not in after_release
+    january = world.run("2026-01")
+    assert (january["state"], january["differences"]) == ("locked", 0)
+    assert world.balances() == after_release
+
+
 def test_amendment__raises_the_commitment_in_the_month_from_which_it_is_in_force(world):
     def committed():
         return world.balances()["budget:committed:P2"]
