@@ -142,7 +142,7 @@ def test_project_end__releases_the_rest_and_a_later_void_goes_to_what_is_availab
 def test_amendment_after_the_project_has_ended__commits_nothing_any_more(jeongsan, registry_file, tmp_path):
     amended = (
         'line = [\n  { code = "L11"',
-        'amendment = [ { effective = 2026-01-05, reason = "증액", limits = { L11 = 240_000_000, L12 = 150_000_000 } } ]\n'
+        'amendment = [ { effective = 2026-01-05, reason = "증액", limits = { L11 = 240_000_000 } } ]\n'
         'line = [\n  { code = "L11"',
     )
     jeongsan("load", registry_file(amended), now="2025-09-15T09:00:00+09:00")
