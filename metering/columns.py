@@ -14,11 +14,12 @@ import msgspec
 import numpy
 
 from metering import fields, rules
-from metering.instants import instant_texts, instants
+from metering.instants import instants
 from metering.rules import GPU, Rejection, UsageEvent
 
 CHUNK_RECORDS = 256
-_special = re.compile(r'["\\\x00-\x1f]')
+TAIL = b'Z"},"type":"gpu.usage"}'
+_special = re.compile(rb'["\\\x00-\x1f]')
 _text = msgspec.json.Encoder().encode
 
 
@@ -81,8 +82,10 @@ def read(records: Iterable[tuple[int, bytes]]) -> tuple[Events, list[tuple[int, 
     found: list = []
     for first in range(0, len(payloads), CHUNK_RECORDS):
         found += _decoded(payloads[first : first + CHUNK_RECORDS])
-    events, refused = _quick([(place, one) for place, one in enumerate(found) if one is not None])
-    careful = sorted([*refused, *(place for place, one in enumerate(found) if one is None)])
+    missed = [place for place, one in enumerate(found) if one is None]
+    places = [place for place, one in enumerate(found) if one is not None] if missed else list(range(len(found)))
+    events, refused = _quick(places, [one for one in found if one is not None] if missed else found)
+    careful = sorted([*refused, *missed])
     slow: list[tuple[int, UsageEvent]] = []
     for place in careful:
         one = rules.read_event(payloads[place])
@@ -145,26 +148,26 @@ def _decoded_one(payload: bytes):
         return None
 
 
-def _quick(found: list[tuple[int, object]]) -> tuple[Events, list[int]]:
+def _quick(places: list[int], records: list) -> tuple[Events, list[int]]:
     """The columns of GPU records; `records` holds their places. And the places of those that are to be refused."""
-    if not found:
+    if not places:
         return empty(), []
-    places, records = map(list, zip(*found, strict=True))
     data = [one.data for one in records]
-    start_us, start_read = instants([one.start for one in data])
-    end_us, end_read = instants([one.end for one in data])
+    start_us, start_read, starts = instants([one.start for one in data])
+    end_us, end_read, ends = instants([one.end for one in data])
     groups, group = _grouped(records, data)
     good = start_read & end_read & (start_us < end_us) & (group >= 0) & _times_read(records, data)
     refused = []
     if not good.all():
         refused = list(compress(places, (~good).tolist()))
-        places, records, data = (list(compress(column, good.tolist())) for column in (places, records, data))
+        lists = (places, records, data, starts, ends)
+        places, records, data, starts, ends = (list(compress(one, good.tolist())) for one in lists)
         start_us, end_us, group = start_us[good], end_us[good], group[good]
-    ids = [one.id.encode() for one in records]
+    ids, sessions = [one.id.encode() for one in records], [one.session.encode() for one in data]
     events = Events(
-        keys=_keys(records, ids), contents=_contents(groups, group, data, start_us, end_us),
+        keys=_keys(groups, group, ids), contents=_contents(groups, group, sessions, starts, ends),
         records=numpy.array(places, numpy.int64), start_us=start_us, end_us=end_us, group=group, ids=ids,
-        sessions=[one.session.encode() for one in data], groups=groups,
+        sessions=sessions, groups=groups,
     )  # fmt: skip
     return events, refused
 
@@ -201,43 +204,38 @@ def _grouped(records: list, data: list) -> tuple[list[Group], numpy.ndarray]:
     return groups, found
 
 
-def _keys(records: list, ids: list[bytes]) -> numpy.ndarray:
+def _keys(groups: list[Group], group: numpy.ndarray, ids: list[bytes]) -> numpy.ndarray:
+    begun = [rules.source_state(one.source).copy for one in groups]
     digests = []
-    for one, event_id in zip(records, ids, strict=True):
-        state = rules.source_state(one.source).copy()
+    for one, event_id in zip(group.tolist(), ids, strict=True):
+        state = begun[one]()
         state.update(event_id)
         digests.append(state.digest())
     return numpy.ascontiguousarray(numpy.frombuffer(b"".join(digests), ">u8").reshape(-1, 4)[:, :2])
 
 
 def _contents(
-    groups: list[Group], group: numpy.ndarray, data: list, start_us: numpy.ndarray, end_us: numpy.ndarray
+    groups: list[Group], group: numpy.ndarray, sessions: list[bytes], starts: list[bytes], ends: list[bytes]
 ) -> numpy.ndarray:
     """The leading 64 bits of the SHA-256 of each content, as rules.content_hash has it."""
-    heads, middles = zip(*map(_canonical_parts, groups), strict=True)
-    sessions = [one.session for one in data]
-    if _special.search("".join(sessions)):
-        quoted = [_text(one).decode() for one in sessions]
-    else:
-        quoted = [f'"{one}"' for one in sessions]
-    rows = zip(group.tolist(), instant_texts(end_us), quoted, instant_texts(start_us), strict=True)
-    digests = [
-        sha256(f'{heads[one]}{end}{middles[one]}{session},"start":"{start}Z"}},"type":"gpu.usage"}}'.encode()).digest()
-        for one, end, session, start in rows
-    ]
+    parts = [_canonical_parts(one) for one in groups]
+    if _special.search(b"".join(sessions)):
+        sessions = [_text(one.decode())[1:-1] for one in sessions]
+    join, digests = b"".join, []
+    for one, end, session, start in zip(group.tolist(), ends, sessions, starts, strict=True):
+        head, middle = parts[one]
+        digests.append(sha256(join((head, end, middle, session, b'","start":"', start, TAIL))).digest())
     return numpy.frombuffer(b"".join(digests), ">i8").reshape(-1, 4)[:, 0]
 
 
-def _canonical_parts(group: Group) -> tuple[str, str]:
-    """Canonical JSON of a group's events up to the end's text, and from there up to the session."""
+def _canonical_parts(group: Group) -> tuple[bytes, bytes]:
+    """Canonical JSON of a group's events up to the end's text, and from there into the session."""
     _, project, model, gpus_milli, node, cluster = group
-    placed = "" if cluster is None else f'"cluster":{_text(cluster).decode()},'
-    gpus = fields.decimal_text(gpus_milli)
-    on_node = "" if node is None else f'"node":{_text(node).decode()},'
-    middle = (
-        f'Z","gpus":"{gpus}","model":{_text(model).decode()},{on_node}"project":{_text(project).decode()},"session":'
-    )
-    return f'{{"data":{{{placed}"end":"', middle
+    placed = b"" if cluster is None else b'"cluster":' + _text(cluster) + b","
+    on_node = b"" if node is None else b'"node":' + _text(node) + b","
+    gpus = fields.decimal_text(gpus_milli).encode()
+    named = b'"model":' + _text(model) + b"," + on_node + b'"project":' + _text(project)
+    return b'{"data":{' + placed + b'"end":"', b'Z","gpus":"' + gpus + b'",' + named + b',"session":"'
 
 
 def empty() -> Events:

@@ -19,6 +19,9 @@ def conflict(event: UsageEvent) -> Hold:
 def repeats(work: Work) -> list[tuple[int, int]]:
     """(position, position of the first) of identities that come more than once in the batch."""
     keys = numpy.array(work.batch.events.keys, numpy.uint64)
+    halves = numpy.sort(keys[:, 0])
+    if not (halves[1:] == halves[:-1]).any():
+        return []
     order = numpy.lexsort((keys[:, 1], keys[:, 0]))
     ordered = keys[order]
     same = (ordered[1:] == ordered[:-1]).all(axis=1)

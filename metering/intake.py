@@ -6,6 +6,7 @@ A batch is guarded by `seen` alone; the filter in memory only says where a look-
 import gc
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
 
@@ -13,8 +14,8 @@ from psycopg.errors import DeadlockDetected
 from sqlalchemy import Connection, Engine
 from sqlalchemy.exc import OperationalError
 
-from metering import identity, rules, store
-from metering.batch import RELEASES, Batch, Work, decode
+from metering import columns, identity, rules, store
+from metering.batch import RELEASES, Batch, Read, Work, decode
 from metering.filter import SeenFilter
 from metering.primaries import store_primaries
 from metering.references import Placed, place_references
@@ -44,12 +45,20 @@ class Intake:
         self._filter = SeenFilter()
         self._suspicious = False
 
-    def ingest(self, topic: str, partition: int, records: Iterable[tuple[int, bytes]], now: datetime) -> Counts:
-        """Takes in records (offset, bytes) of a topic's partition, recorded at `now`; returns what became of them."""
-        total = Counts()
-        with collection_paused():
-            for batch in decode(topic, partition, records):
-                total += self.take(batch, now)
+    def ingest(
+        self, topic: str, partition: int, records: Iterable[tuple[int, bytes]], now: datetime,
+        read: Read = columns.read,
+    ) -> Counts:  # fmt: skip
+        """Takes in records (offset, bytes) of a topic's partition, recorded at `now`; returns what became of them.
+
+        While one batch is written the next is read.
+        """
+        total, writing = Counts(), None
+        with collection_paused(), ThreadPoolExecutor(max_workers=1) as writer:
+            for batch in decode(topic, partition, records, read):
+                total += writing.result() if writing else Counts()
+                writing = writer.submit(self.take, batch, now)
+            total += writing.result() if writing else Counts()
         self.sweep(now)
         return total
 

@@ -19,6 +19,7 @@ HEAD = numpy.dtype(
      ("start_bytes", ">i4"), ("start", ">i8"), ("end_bytes", ">i4"), ("end", ">i8")]
 )  # fmt: skip
 NEVER_US = 1 << 62
+DAY_BITS, DAY_SHIFT = 23, 1 << 20
 _big = struct.Struct(">iq").pack
 _int = struct.Struct(">ii").pack
 _small = struct.Struct(">ih").pack
@@ -95,9 +96,9 @@ class GpuRows:
         group, start_us, end_us = (column[good] for column in (events.group, events.start_us, events.end_us))
         first = (start_us + KST_OFFSET_US) // DAY_US
         one_day = (end_us - 1 + KST_OFFSET_US) // DAY_US == first
-        pairs, place = numpy.unique(numpy.stack([group[one_day], first[one_day]]), axis=1, return_inverse=True)
-        lengths_us = numpy.zeros(pairs.shape[1], numpy.int64)
-        numpy.add.at(lengths_us, place.reshape(-1), (end_us - start_us)[one_day])
+        pairs, place = numpy.unique((group[one_day] << DAY_BITS) + first[one_day] + DAY_SHIFT, return_inverse=True)
+        lengths_us = numpy.zeros(len(pairs), numpy.int64)
+        numpy.add.at(lengths_us, place, (end_us - start_us)[one_day])
         used = {number: events.groups[number] for number in self._used(good)}
         known = ids({text for one in used.values() for text in (one.project, one.model)})
         sums: Deltas = {}
@@ -106,7 +107,8 @@ class GpuRows:
             key = (known[used[number].project], known[used[number].model], day)
             sums[key] = sums.get(key, 0) + quantity
 
-        for number, day, length_us in zip(*pairs.tolist(), lengths_us.tolist(), strict=True):
+        for pair, length_us in zip(pairs.tolist(), lengths_us.tolist(), strict=True):
+            number, day = pair >> DAY_BITS, (pair & ((1 << DAY_BITS) - 1)) - DAY_SHIFT
             add(number, day, length_us * used[number].gpus_milli)
         longer = ~one_day
         for number, *interval in zip(*(one[longer].tolist() for one in (group, start_us, end_us)), strict=True):

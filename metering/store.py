@@ -145,7 +145,7 @@ def guard(connection: Connection, keys: numpy.ndarray, contents: Sequence[int], 
         return True
     rows = numpy.empty(len(keys), SEEN_ROW)
     halves = numpy.array(keys, numpy.uint64)
-    order = numpy.lexsort((halves[:, 1], halves[:, 0]))
+    order = numpy.argsort(halves[:, 0])
     rows["fields"], rows["key_bytes"], rows["content_bytes"], rows["seq_bytes"] = 3, 16, 8, 8
     rows["high"], rows["low"] = halves[order, 0], halves[order, 1]
     rows["content"] = numpy.array(contents, numpy.int64)[order]
