@@ -1,6 +1,6 @@
 """A batch of decoded records, and what is decided about each of its events on the way into the database."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -16,6 +16,7 @@ from metering.store import SEQ_BITS, Terms
 BATCH_RECORDS = 100_000
 BATCH_BYTES = 64 << 20
 RELEASES = "quarantine"
+Read = Callable[[Sequence[tuple[int, bytes]]], tuple[Events, list[tuple[int, Rejection]]]]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -29,10 +30,12 @@ class Batch:
     held: Sequence[int] | None = None
 
 
-def decode(topic: str, partition: int, records: Iterable[tuple[int, bytes]]) -> Iterator[Batch]:
+def decode(
+    topic: str, partition: int, records: Iterable[tuple[int, bytes]], read: Read = columns.read
+) -> Iterator[Batch]:
     """Reads records (offset, bytes) into batches of bounded size."""
     for part in _parts(records):
-        events, rejections = columns.read(part)
+        events, rejections = read(part)
         yield Batch(topic=topic, partition=partition, events=events, rejections=rejections)
 
 
