@@ -149,9 +149,12 @@ def rate_work(
 
 
 def _work_keys(item: WorkItem, accepted: Sequence[Acceptance], keys: Mapping[int, str]) -> dict[int, str]:
-    """`LINE/work` for the first acceptance that stands, `LINE/work/acceptance` from the second one on."""
+    """`LINE/work` for the first acceptance that stands, `LINE/work/acceptance` from the second one on.
+
+    A key that was booked is kept as long as the work stays on its line; on another line it is a charge of its own.
+    """
     bare = f"{item.line}/{item.id}"
-    names = {one.seq: keys[one.seq] for one in accepted if one.seq in keys}
+    names = {one.seq: keys[one.seq] for one in accepted if keys.get(one.seq) in (bare, f"{bare}/{one.id}")}
     for one in accepted:
         if one.seq not in names:
             names[one.seq] = f"{bare}/{one.id}" if bare in names.values() else bare
@@ -162,7 +165,7 @@ def _work_line(item: WorkItem, one: Acceptance, line: LineTerms, card: RateCard,
     amount = priced_krw(one.quantity_milli, MILLI, card)
     return ChargeLine(
         project=item.project, service_month=Month.at(one.at), kind="preparation", key=key,
-        line_key=f"work/{one.seq}", line=line.code, supplier=line.supplier, description=item.work, tax=tax,
+        line_key=f"work/{one.seq}/{line.code}", line=line.code, supplier=line.supplier, description=item.work, tax=tax,
         quantity_base=one.quantity_milli, unit=item.unit, unit_price_krw=card.unit_price_krw,
         price_version=card.valid_from, rated_krw=amount, amount_krw=amount, vat_krw=0,
         performed_on=kst_day(item.performed),

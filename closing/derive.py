@@ -88,8 +88,9 @@ def _reference(line: ChargeLine) -> str:
 def _items(inputs: MonthInputs, supply: Iterable[ChargeLine]) -> list[SupplyItem]:
     first_months: dict[tuple[str, str], Month] = {}
     for (project, _month, line_key), booked in inputs.booked.items():
-        if booked.first_month is not None and booked.line.quantity_base:
-            first_months[project, line_key] = booked.first_month
+        if booked.first_month is not None:
+            earliest = first_months.get((project, line_key), booked.first_month)
+            first_months[project, line_key] = min(earliest, booked.first_month)
     return [
         SupplyItem(
             ref=_reference(line),

@@ -235,3 +235,17 @@ def test_months__are_frozen_at_the_instant_that_is_given(world, engine):
     with engine.connect() as connection:
         frozen = connection.scalar(text("SELECT frozen_at FROM month_run"))
     assert frozen - datetime.fromisoformat(CLOSE["2025-11"]) == timedelta(0)
+
+
+def test_amended_line__moves_the_charge_and_its_vat_to_the_other_hospital(world):
+    world.pay("bank,deposit:P1,10000000", now="2025-11-20T00:00:00Z")
+    world.ingest(*work("w1", "L11", 1000), now=CLOSE["2025-11"])
+    world.run("2025-11")
+    moved = event("usage.amended", "m1", ref="w1", reason="wrong line", author="H1", fields={"line": "L12"})
+    world.ingest(moved, now=CLOSE["2025-12"])
+    december = world.run("2025-12")
+    assert amounts(december)["L11/w1", "2025-11"] == (-12_345_000, True)
+    assert amounts(december)["L12/w1", "2025-11"] == (1_357_000, True)
+    assert (december["lines"]["L11"]["vat_krw"], december["lines"]["L12"]["vat_krw"]) == (-1_234_500, 135_700)
+    assert december["hospital"]["H1"]["vat_krw"] == -1_234_500
+    assert (december["state"], december["differences"]) == ("locked", 0)
