@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
-from sqlalchemy.exc import OperationalError
+from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
+from sqlalchemy.exc import ArgumentError, OperationalError
 
 from core import embedded
 from core.errors import BadInput, ServerUnreachable
@@ -17,8 +17,17 @@ DATABASE = "jeongsan"
 SERVICE_ROLE = "jeongsan_service"
 
 
-def _sqlalchemy_url(url: str):
-    return make_url(url).set(drivername="postgresql+psycopg")
+def _sqlalchemy_url(url: str) -> URL:
+    try:
+        parsed = make_url(url)
+    except (ArgumentError, ValueError):
+        parsed = None
+    if parsed is None or parsed.get_backend_name() not in ("postgresql", "postgres"):
+        raise BadInput(
+            "DATABASE_URL, DATABASE_OWNER_URL: postgresql://사용자:암호@호스트:포트/데이터베이스 처럼 적으세요 "
+            "(write them like postgresql://user:password@host:port/database)."
+        )
+    return parsed.set(drivername="postgresql+psycopg")
 
 
 _engines: dict[str, Engine] = {}
@@ -105,7 +114,7 @@ def create_embedded_database(settings: Settings) -> None:
 
 def service_credentials(settings: Settings) -> tuple[str, str]:
     """Name and password of the service's role, as DATABASE_URL or the embedded server's files state them."""
-    url = make_url(service_url(settings))
+    url = _sqlalchemy_url(service_url(settings))
     return url.username or SERVICE_ROLE, str(url.password or "")
 
 

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 from hashlib import sha256
 from pathlib import Path
 
-from core.errors import ServerUnreachable
+from core.errors import BadInput, ServerUnreachable
 
 SHARED_PLACE = Path("/var/lib/jeongsan")
 SERVER_SETTINGS = {
@@ -51,10 +51,16 @@ class EmbeddedServer:
 def acquire(home: Path) -> EmbeddedServer:
     """Takes a share in the server under `home` until this process ends; starts it when it does not run.
 
-    Raises ServerUnreachable with the server's own log when it does not start.
+    Raises ServerUnreachable with the server's own log when it does not start, BadInput when `home` cannot be written.
     """
-    home.mkdir(parents=True, exist_ok=True)
-    _hold(home / "server.lock", fcntl.LOCK_SH)
+    try:
+        home.mkdir(parents=True, exist_ok=True)
+        _hold(home / "server.lock", fcntl.LOCK_SH)
+    except OSError as error:
+        raise BadInput(
+            f"JEONGSAN_HOME: {home}: 쓸 수 있는 폴더가 아닙니다. 다른 폴더로 정하세요 "
+            f"(not a folder that can be written to: {error.strerror})."
+        ) from None
     with _locked(home / "start.lock"):
         account = _account()
         base = _reachable_base(home, account)

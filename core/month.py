@@ -21,9 +21,9 @@ class Month:
 
     @classmethod
     def parse(cls, text: str) -> "Month":
-        """`2025-11` → Month. Raises BadInput naming what was given."""
-        found = re.fullmatch(r"(\d{4})-(0[1-9]|1[0-2])", text, re.ASCII)
-        if not found or found[1] == "0000":
+        """`2025-11` → Month, of the years 2000 to 2999. Raises BadInput naming what was given."""
+        found = re.fullmatch(r"(2\d{3})-(0[1-9]|1[0-2])", text, re.ASCII)
+        if not found:
             raise BadInput(f"'{text}': 월은 2025-11 처럼 적어야 합니다 (a month is written like 2025-11).")
         return cls(int(found[1]), int(found[2]))
 

@@ -58,14 +58,14 @@ class Instant(click.ParamType):
     name = "instant"
 
     def convert(self, value, param, ctx):
-        """The aware datetime, in UTC; refuses one without an offset."""
+        """The aware datetime, in UTC; refuses one without an offset, or outside the years 2000 to 2999."""
         if isinstance(value, datetime):
             return value
         try:
             instant = datetime.fromisoformat(value)
         except ValueError:
             instant = None
-        if instant is None or instant.tzinfo is None:
+        if instant is None or instant.tzinfo is None or not 2000 <= instant.year <= 2999:
             problem = f"'{value}': 2025-12-03T09:00:00+09:00 처럼 시차와 함께 적으세요 (an instant with an offset)."
             self.fail(problem, param, ctx)
         return instant.astimezone(UTC)

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, insert, text
 
-from core.errors import RuleRefused
+from core.errors import BadInput, RuleRefused
 from core.month import Month
 from reports import agency, company, hospital, ministry, operator, reconciliation
 from reports.figures import Figures
@@ -97,7 +97,7 @@ def publish(
 
 def write_published(connection: Connection, programme: str, month: Month, out_dir: Path) -> list[Path]:
     """Writes a month's published workbooks as they were stored; returns their paths. Raises RuleRefused when nothing is
-    published.
+    published, BadInput when the folder cannot be written to.
     """
     rows = connection.execute(
         text(
@@ -111,7 +111,6 @@ def write_published(connection: Connection, programme: str, month: Month, out_di
             f"{programme} {month}: 공개된 정산서가 없습니다. `jeongsan month run {month} --programme {programme}` 을 "
             "먼저 실행하세요 (no statements are published; run the month first)."
         )
-    out_dir.mkdir(parents=True, exist_ok=True)
     paths = []
     for row in rows:
         content = bytes(row.content)
@@ -119,10 +118,20 @@ def write_published(connection: Connection, programme: str, month: Month, out_di
             raise RuleRefused(
                 f"{row.name}: 저장된 파일이 기록된 해시와 다릅니다 (the stored bytes do not match their hash)."
             )
-        path = out_dir / row.name
-        path.write_bytes(content)
-        paths.append(path)
+        paths.append(_write(out_dir, row.name, content))
     return paths
+
+
+def _write(out_dir: Path, name: str, content: bytes) -> Path:
+    path = out_dir / name
+    try:
+        out_dir.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(content)
+    except OSError as error:
+        raise BadInput(
+            f"{path}: 쓸 수 없습니다. --out 에 다른 폴더를 적으세요 (cannot be written: {error.strerror})."
+        ) from None
+    return path
 
 
 def _numbered(figures: Figures, kind: str) -> list[str]:

@@ -7,6 +7,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from click.testing import CliRunner
 
 from core import database
 from core.settings import Settings
@@ -61,6 +62,31 @@ def test_command__an_unknown_one_is_bad_usage():
     )
     assert done.returncode == 2
     assert "settle" in done.stderr
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [["settle"], ["--bogus"], ["usage"], ["month"], ["month", "run", "--until", "dinner"],
+     ["month", "run", "2025-11", "--programme", "X", "--now", "2025-12-03T09:00:00"],
+     ["month", "run", "2025-11", "--programme", "X", "--now", "0001-01-01T00:00:00+09:00"]],
+)  # fmt: skip
+def test_command__bad_usage_with_json_is_one_document_too(arguments):
+    done = CliRunner().invoke(main, [*arguments, "--json"])
+    assert done.exit_code == 2
+    assert json.loads(done.stdout)["error"] == "BadInput"
+
+
+@pytest.mark.parametrize(
+    ("name", "value"),
+    [("DATABASE_URL", "nonsense"), ("DATABASE_URL", "mysql://a:b@127.0.0.1/c"),
+     ("DATABASE_URL", "postgresql://a:b@127.0.0.1:port/c"), ("JEONGSAN_HOME", __file__)],
+)  # fmt: skip
+def test_command__a_setting_that_cannot_be_is_bad_input_and_named(monkeypatch, name, value):
+    monkeypatch.delenv("DATABASE_URL", raising=False)
+    monkeypatch.setenv(name, value)
+    done = CliRunner().invoke(main, ["balances", "--json"])
+    assert done.exit_code == 2, done.exception
+    assert name in json.loads(done.stdout)["messages"][0]
 
 
 @pytest.mark.parametrize(("lang", "message"), [("ko", "수집"), ("en", "intake")])

@@ -276,6 +276,9 @@ def test_statements__writes_the_published_bytes_and_refuses_a_month_without(jeon
         known = dict(connection.execute(text("SELECT name, sha256 FROM published_file")).all())
     written = {path.name: sha256(path.read_bytes()).hexdigest() for path in (tmp_path / "new" / "folder").iterdir()}
     assert written == known
+    (tmp_path / "file").write_text("")
+    said = jeongsan("statements", NOVEMBER, "--programme", PROGRAMME, "--out", tmp_path / "file" / "in", exit_code=2)
+    assert str(tmp_path / "file" / "in") in said["messages"][0]
 
 
 def test_publish__again_changes_nothing_and_other_bytes_are_refused(jeongsan, engine):

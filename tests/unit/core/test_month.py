@@ -52,7 +52,20 @@ def test_month__reads_what_it_writes(month):
 
 
 @pytest.mark.parametrize(
-    "text", ["2025-13", "2025-00", "0000-01", "2025-1", "25-11", "2025-11-01", "2025/11", "", "２０２５-11"]
+    "text",
+    [
+        "2025-13",
+        "2025-00",
+        "0000-01",
+        "1999-12",
+        "9999-12",
+        "2025-1",
+        "25-11",
+        "2025-11-01",
+        "2025/11",
+        "",
+        "２０２５-11",
+    ],
 )
 def test_month_parse__anything_else_is_refused_and_named(text):
     with pytest.raises(BadInput, match="2025-11") as refusal:
