@@ -11,27 +11,39 @@ from ledger.journal import NewEntry
 from registry.terms import ProgrammeTerms
 
 
-def due_entries(connection: Connection, programme: str, day: date) -> list[NewEntry]:
+def due_entries(connection: Connection, programme: str, day: date) -> list[tuple[date, NewEntry]]:
     """What is not booked yet of a programme's budget on a local day: appropriation, carry-in, transfers dated up to
     that day, and the commitment of each agreement at its signing. Amendments are booked by the run (amendment_entries).
+
+    Each with the local day that it belongs to: a transfer's own; for the rest the first day of any agreement, so that
+    every month that can be settled begins with it, or `day` where that is earlier.
     """
     budget = connection.execute(
-        text("SELECT appropriation_krw, carry_in_krw FROM programme WHERE code = :programme"), {"programme": programme}
+        text(
+            "SELECT appropriation_krw, carry_in_krw, least(:day, (SELECT min(starts) FROM agreement JOIN project"
+            " ON project.code = agreement.project WHERE project.programme = programme.code)) AS first_day"
+            " FROM programme WHERE code = :programme"
+        ),
+        {"programme": programme, "day": day},
     ).one()
     transfers = connection.execute(
         text(
-            "SELECT id, amount_krw, reason FROM budget_record"
+            "SELECT id, amount_krw, reason, dated FROM budget_record"
             " WHERE programme = :programme AND kind = 'transfer' AND dated <= :day ORDER BY dated, id"
         ),
         {"programme": programme, "day": day},
     )
+    days: dict[str, date] = {}
     entries = [
         _budget("appropriation", "appropriation", "appropriation", budget.appropriation_krw),
         _budget("carry_in", "carry in", "carry_in", budget.carry_in_krw),
-        *(_budget("transfer", f"transfer {one.reason}", f"transfer:{one.id}", one.amount_krw) for one in transfers),
-        *_commitments(connection, programme),
     ]
-    return _not_booked(connection, programme, entries)
+    for one in transfers:
+        entries.append(_budget("transfer", f"transfer {one.reason}", f"transfer:{one.id}", one.amount_krw))
+        days[entries[-1].reference] = one.dated
+    entries += _commitments(connection, programme)
+    due = _not_booked(connection, programme, entries)
+    return [(days.get(entry.reference, budget.first_day), entry) for entry in due]
 
 
 def amendment_entries(

@@ -75,7 +75,7 @@ def gather(
         balances=balances(connection, programme, journal_mark),
         deposits_confirmed=_deposits_confirmed(connection, terms, month, journal_mark),
         amendments=[
-            *due_entries(connection, programme, month.last),
+            *(entry for _day, entry in due_entries(connection, programme, month.last)),
             *amendment_entries(connection, terms, month, released),
         ],
         released=released,

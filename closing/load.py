@@ -3,6 +3,8 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
+from itertools import groupby
+from operator import itemgetter
 from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
@@ -64,9 +66,12 @@ def _apply(connection: Connection, plan: Plan, view: View, places: Mapping[Key, 
 def _book(connection: Connection, programmes: set[str], now: datetime) -> int:
     count = 0
     for programme in sorted(programmes):
-        due = commitment.due_entries(connection, programme, kst_day(now))
-        month = books.open_month(connection, programme, kst_day(now))
-        count += len(books.post(connection, programme, month, due, now))
+        due = [
+            (books.open_month(connection, programme, day), entry)
+            for day, entry in commitment.due_entries(connection, programme, kst_day(now))
+        ]
+        for month, group in groupby(due, key=itemgetter(0)):
+            count += len(books.post(connection, programme, month, [entry for _, entry in group], now))
     return count
 
 

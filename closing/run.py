@@ -48,9 +48,10 @@ def run_month(
 
 
 def dry_run(engine: Engine, programme: str, month: Month, now: datetime) -> dict:
-    """Everything that a run would show, with nothing booked."""
+    """Everything that a run would show, with nothing booked. Raises RuleRefused before the first agreement's month."""
     context = steps.Context(engine=engine, programme=programme, month=month, now=now)
     with engine.connect() as connection, connection.begin() as transaction:
+        _check_begun(connection, programme, month)
         closed = locked_months(connection, programme)
         if month not in closed:
             done = finished_steps(connection, programme, month)
@@ -98,8 +99,18 @@ def _sole_run(engine: Engine, programme: str) -> Iterator[None]:
             connection.execute(text("SELECT pg_advisory_unlock(hashtext('run:' || :code))"), {"code": programme})
 
 
+def _check_begun(connection: Connection, programme: str, month: Month) -> None:
+    terms = programme_terms(connection, programme)
+    starts = [one.starts for project in terms.projects.values() for one in project.agreements]
+    if starts and month < Month.of(min(starts)):
+        raise RuleRefused(
+            f"{month}: {programme} 의 첫 협약은 {Month.of(min(starts))} 에 시작합니다 "
+            f"(the first agreement begins in {Month.of(min(starts))})."
+        )
+
+
 def _check_turn(connection: Connection, programme: str, month: Month, now: datetime) -> None:
-    programme_terms(connection, programme)
+    _check_begun(connection, programme, month)
     closed = locked_months(connection, programme)
     if month in closed:
         return

@@ -11,7 +11,7 @@ from sqlalchemy import text
 from closing.run import STEPS
 from core.database import owner_engine, service_engine
 from core.settings import Settings
-from tests.worked import CLOSE, PROGRAMME, expected, needs_case, prepare, run
+from tests.worked import CASE, CLOSE, LOADED, PROGRAMME, expected, needs_case, prepare, run
 
 pytestmark = needs_case
 FIGURES = ("charges", "lines", "matrix", "company", "hospital", "incentive", "budget", "ties", "differences")
@@ -139,3 +139,20 @@ def test_month_after_the_next__is_refused(jeongsan):
 def test_unknown_programme_and_bad_month__are_bad_input(jeongsan):
     jeongsan("month", "run", "2025-11", "--programme", "NONE", exit_code=2)
     jeongsan("month", "run", "2025-13", "--programme", PROGRAMME, exit_code=2)
+
+
+def test_month_before_any_agreement__is_refused(jeongsan):
+    jeongsan("load", CASE / "registry.toml", now=LOADED)
+    for options in ([], ["--dry-run"]):
+        arguments = ("month", "run", "2025-08", "--programme", PROGRAMME, *options)
+        assert "2025-09" in jeongsan(*arguments, now=LOADED, exit_code=3)["messages"][0]
+
+
+def test_reference_data_loaded_after_the_month__is_in_its_books(jeongsan):
+    late = "2026-02-10T00:00:00Z"
+    jeongsan("load", CASE / "registry.toml", now=late)
+    jeongsan("ingest", CASE / "events-2025-11.jsonl", now=late)
+    jeongsan("payments", "import", CASE / "payments-before-2025-11.csv", now=late)
+    document = jeongsan("month", "run", "2025-11", "--programme", PROGRAMME, now=late)
+    assert (document["state"], document["differences"]) == ("locked", 0)
+    assert document["lines"]["L11"]["supply_krw"] == expected()["2025-11"]["lines"]["L11"]["supply_krw"]
