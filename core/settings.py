@@ -8,21 +8,40 @@ from pathlib import Path
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
-    """What the environment says. `database_url` empty: the embedded PostgreSQL under `home`."""
+    """What the environment says. Empty: `database_url` the embedded PostgreSQL, `kafka_bootstrap` the development
+    broker, both under `home`."""
 
     database_url: str = ""
     database_owner_url: str = ""
     home: Path = Path(".jeongsan")
     secret_key: str = ""
     log: str = "text"
+    kafka_bootstrap: str = ""
+    kafka_security_protocol: str = "PLAINTEXT"
+    kafka_sasl_mechanism: str = ""
+    kafka_sasl_username: str = ""
+    kafka_sasl_password: str = ""
+    kafka_ssl_cafile: str = ""
+    kafka_ssl_certfile: str = ""
+    kafka_ssl_keyfile: str = ""
+    kafka_ssl_password: str = ""
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
-        """Reads DATABASE_URL, DATABASE_OWNER_URL, JEONGSAN_HOME, SECRET_KEY and JEONGSAN_LOG."""
+        """Reads the variables that README's table lists."""
         return cls(
             database_url=environment.get("DATABASE_URL", ""),
             database_owner_url=environment.get("DATABASE_OWNER_URL", ""),
             home=Path(environment.get("JEONGSAN_HOME") or ".jeongsan").absolute(),
             secret_key=environment.get("SECRET_KEY", ""),
             log=environment.get("JEONGSAN_LOG") or "text",
+            kafka_bootstrap=environment.get("KAFKA_BOOTSTRAP", ""),
+            kafka_security_protocol=environment.get("KAFKA_SECURITY_PROTOCOL") or "PLAINTEXT",
+            kafka_sasl_mechanism=environment.get("KAFKA_SASL_MECHANISM", ""),
+            kafka_sasl_username=environment.get("KAFKA_SASL_USERNAME", ""),
+            kafka_sasl_password=environment.get("KAFKA_SASL_PASSWORD", ""),
+            kafka_ssl_cafile=environment.get("KAFKA_SSL_CAFILE", ""),
+            kafka_ssl_certfile=environment.get("KAFKA_SSL_CERTFILE", ""),
+            kafka_ssl_keyfile=environment.get("KAFKA_SSL_KEYFILE", ""),
+            kafka_ssl_password=environment.get("KAFKA_SSL_PASSWORD", ""),
         )

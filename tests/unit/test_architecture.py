@@ -14,7 +14,9 @@ MONEY = ("core", "ledger", "registry", "metering", "billing", "settlement", "clo
 PACKAGES = (*MONEY, "reports", "portal", "demo")
 DOORS = {
     "flask": {"portal", "wsgi.py"},
-    "kafka": {"metering/consumer.py", "metering/producer.py"},
+    "kafka": {
+        f"metering/kafka_{name}.py" for name in ("client", "topics", "producer", "consumer", "dead_letters", "lag")
+    },
     "openpyxl": {"reports/workbook.py", "billing/claim_sheet.py"},
 }
 DOCUMENTS = [path for path in ROOT.rglob("*.md") if not {".venv", "build", ".pytest_cache"} & set(path.parts)]
