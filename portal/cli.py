@@ -1,6 +1,9 @@
 """The command `jeongsan`: one Click group, shared with the Flask application (`flask --app wsgi …`)."""
 
 import importlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 
 import click
 
@@ -8,13 +11,39 @@ MODULES = {
     "init": "reference", "load": "reference",
     "ingest": "metering", "intake": "metering", "quarantine": "metering", "usage": "metering",
     "topics": "kafka",
+    "topics": "kafka", "produce": "kafka",
     "month": "closing", "statements": "closing", "verify": "closing",
     "balances": "books", "payments": "books", "trace": "books",
 }  # fmt: skip
 
 
+AS_JSON = "portal.as_json"
+
+
+@contextmanager
+def _usage_errors_answered(ctx: click.Context) -> Iterator[None]:
+    """With --json, answers wrong options and unknown commands as one document too; Click says the rest and exits 2."""
+    try:
+        yield
+    except click.UsageError as error:
+        if ctx.meta[AS_JSON]:
+            click.echo(json.dumps({"error": "BadInput", "messages": [error.format_message()]}, ensure_ascii=False))
+        raise
+
+
 class LazyGroup(click.Group):
     """Imports a command's module only when that command is called, so that each starts quickly."""
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Remembers whether --json was asked for, before anything can be wrong with the rest."""
+        ctx.meta[AS_JSON] = "--json" in args
+        with _usage_errors_answered(ctx):
+            return super().parse_args(ctx, args)
+
+    def invoke(self, ctx: click.Context) -> None:
+        """The command; errors of its own usage come as a document too."""
+        with _usage_errors_answered(ctx):
+            super().invoke(ctx)
 
     def list_commands(self, ctx: click.Context) -> list[str]:
         """Every command's name."""
