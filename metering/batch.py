@@ -1,6 +1,6 @@
 """A batch of decoded records, and what is decided about each of its events on the way into the database."""
 
-from collections.abc import Callable, Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
@@ -21,12 +21,16 @@ Read = Callable[[Sequence[tuple[int, bytes]]], tuple[Events, list[tuple[int, Rej
 
 @dataclass(frozen=True, kw_only=True)
 class Batch:
-    """Decoded records of one (topic, partition). `held`: their ids, when the events come out of quarantine."""
+    """Decoded records of one (topic, partition). `held`: their ids, when the events come out of quarantine.
+
+    `headers`: those of the records that were rejected, by offset, as dead letters keep them.
+    """
 
     topic: str
     partition: int
     events: Events = field(default_factory=columns.empty)
     rejections: Sequence[tuple[int, Rejection]] = ()
+    headers: Mapping[int, str] = field(default_factory=dict)
     held: Sequence[int] | None = None
 
 

@@ -5,7 +5,7 @@ A batch is guarded by `seen` alone; the filter in memory only says where a look-
 
 import gc
 from collections import Counter
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from datetime import datetime
@@ -66,12 +66,17 @@ class Intake:
         """Releases what waits for an event that another worker has stored meanwhile."""
         self.take(Batch(topic=RELEASES, partition=0, held=()), now)
 
-    def take(self, batch: Batch, now: datetime) -> Counts:
-        """One batch in a transaction of its own, tried again when another worker was faster."""
+    def take(self, batch: Batch, now: datetime, also: Callable[[Connection], None] = lambda _: None) -> Counts:
+        """One batch in a transaction of its own, tried again when another worker was faster.
+
+        `also` writes what is to be committed with it; an error there undoes the batch.
+        """
         for _ in range(ATTEMPTS):
             try:
                 with self._engine.begin() as connection:
-                    return self.write(connection, batch, now)
+                    counts = self.write(connection, batch, now)
+                    also(connection)
+                    return counts
             except GuardMissed as error:
                 self._suspicious, last = True, error
             except (DeadlockDetected, OperationalError) as error:
@@ -161,7 +166,9 @@ def _write_batch(work: Work) -> Counts:
     )
     if counts == Counts():
         return counts
-    letters = [(record, one.reason, one.detail, one.payload) for record, one in batch.rejections]
+    letters = [
+        (record, one.reason, one.detail, one.payload, batch.headers.get(record)) for record, one in batch.rejections
+    ]
     if letters:
         store.copy_dead_letters(connection, work.batch_id, topic_id, batch.partition, now, letters)
     _write_dropped(work)

@@ -145,8 +145,25 @@ class Quarantine(Base):
     )
 
 
+class ConsumerOffset(Base):
+    """How far a partition was taken in, written with its usage in one transaction (domain.md §3).
+
+    `epoch` grows by one with each worker that takes the partition over: a worker with an older one commits nothing.
+    """
+
+    __tablename__ = "consumer_offset"
+    topic: Mapped[str] = mapped_column(Text, primary_key=True)
+    partition: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    next_offset: Mapped[int] = mapped_column(BigInteger)
+    epoch: Mapped[int] = mapped_column(BigInteger)
+
+
 class DeadLetter(Base):
-    """A record that cannot be read, with its original bytes."""
+    """A record that cannot be read, with its original bytes; `status` waiting, or released once it could be read.
+
+    `headers`: those of its record, as a JSON array of [name, base64 of the value or null]; `published_at`: when it was
+    sent to the topic of dead letters.
+    """
 
     __tablename__ = "dead_letter"
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -157,7 +174,17 @@ class DeadLetter(Base):
     reason: Mapped[str] = mapped_column(Text)
     detail: Mapped[str] = mapped_column(Text)
     payload: Mapped[bytes] = mapped_column(LargeBinary)
+    headers: Mapped[str | None] = mapped_column(Text)
     recorded_at: Mapped[datetime]
+    status: Mapped[str] = mapped_column(Text, server_default="waiting")
+    resolved_at: Mapped[datetime | None]
+    resolution: Mapped[str | None] = mapped_column(Text)
+    published_at: Mapped[datetime | None]
+    __table_args__ = (
+        CheckConstraint("status IN ('waiting','released')", name="status"),
+        Index("ix_dead_letter_waiting", "id", postgresql_where=text("status = 'waiting'")),
+        Index("ix_dead_letter_unpublished", "id", postgresql_where=text("published_at IS NULL")),
+    )
 
 
 class DroppedField(Base):

@@ -91,14 +91,18 @@ def _refuse_unknown(ids: Sequence[int] | None, known: set[int]) -> None:
 
 
 def intake_counts(connection: Connection) -> dict[str, int | bool]:
-    """The counting identity over everything ever received, each part counted where it lies (domain.md §3)."""
+    """The counting identity over everything ever received, each part counted where it lies (domain.md §3).
+
+    A dead letter that could be read later was received anew then, and no longer counts as it first came.
+    """
     row = connection.execute(
         text(
-            "SELECT (SELECT coalesce(sum(received), 0) FROM intake_batch)::bigint AS received,"
+            "SELECT ((SELECT coalesce(sum(received), 0) FROM intake_batch)"
+            " - (SELECT count(*) FROM dead_letter WHERE status = 'released'))::bigint AS received,"
             " (SELECT count(*) FROM event) AS stored,"
             " (SELECT coalesce(sum(duplicate), 0) FROM intake_batch)::bigint AS duplicate,"
             " (SELECT count(*) FROM quarantine WHERE status <> 'released') AS quarantined,"
-            " (SELECT count(*) FROM dead_letter) AS dead_lettered"
+            " (SELECT count(*) FROM dead_letter WHERE status = 'waiting') AS dead_lettered"
         )
     ).one()
     parts = row.stored + row.duplicate + row.quarantined + row.dead_lettered

@@ -311,10 +311,10 @@ def waiting(connection: Connection, ids: Sequence[int] | None) -> list:
 def copy_dead_letters(
     connection: Connection, batch_id: int, topic_id: int, partition: int, now: datetime, letters: Iterable[tuple]
 ) -> None:
-    """COPYs (record, reason, detail, original bytes); binary, since an original may be very long."""
-    columns = ("batch_id", "topic_id", "partition", "recorded_at", "record", "reason", "detail", "payload")
+    """COPYs (record, reason, detail, original bytes, headers); binary, since an original may be very long."""
+    columns = ("batch_id", "topic_id", "partition", "recorded_at", "record", "reason", "detail", "payload", "headers")
     with copy_into(connection, "dead_letter", columns, binary=True) as copy:
-        copy.set_types(["int8", "int4", "int4", "timestamptz", "int8", "text", "text", "bytea"])
+        copy.set_types(["int8", "int4", "int4", "timestamptz", "int8", "text", "text", "bytea", "text"])
         for letter in letters:
             copy.write_row((batch_id, topic_id, partition, now, *letter))
 

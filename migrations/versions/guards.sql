@@ -13,7 +13,7 @@ END $$;
 DO $$
 DECLARE name text;
 BEGIN
-  FOREACH name IN ARRAY ARRAY['event', 'seen', 'intake_batch', 'usage_delta', 'dead_letter', 'dropped_field', 'entry',
+  FOREACH name IN ARRAY ARRAY['event', 'seen', 'intake_batch', 'usage_delta', 'dropped_field', 'entry',
     'posting', 'month_lock', 'charge', 'document', 'document_charge', 'line_settlement', 'incentive_pool',
     'incentive_share', 'published_file', 'month_run', 'budget_record', 'programme', 'agreement', 'agreement_line',
     'price_book', 'payment']
@@ -35,6 +35,11 @@ BEGIN
   END IF;
   RETURN NULL;
 END $$;
+
+-- A dead letter stays as it came; only what became of it is written later.
+CREATE TRIGGER append_only BEFORE DELETE OR TRUNCATE ON dead_letter FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
+CREATE TRIGGER as_it_came BEFORE UPDATE OF id, batch_id, topic_id, partition, record, reason, detail, payload, headers,
+  recorded_at ON dead_letter FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
 DO $$
 DECLARE name text;
@@ -210,11 +215,13 @@ REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO jeongsan_rights;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO jeongsan_rights;
 GRANT INSERT (programme, code) ON account TO jeongsan_rights;
-GRANT INSERT ON agreement, agreement_line, budget_record, category, charge, dead_letter, document, document_charge,
+GRANT INSERT ON agreement, agreement_line, budget_record, category, charge, consumer_offset, dead_letter, document, document_charge,
   document_sequence, dropped_field, entry, event, incentive_pool, incentive_share, intake_batch, line_limit, line_settlement,
   loaded_object, month_lock, month_run, party, payment, permit, posting, price_book, programme, project, published_file,
   quarantine, rate, run_step, seen, term, tier, usage_delta, weight TO jeongsan_rights;
 GRANT UPDATE (status, reason, detail, waits_for, resolved_at, resolution, seq) ON quarantine TO jeongsan_rights;
+GRANT UPDATE (status, resolved_at, resolution, published_at) ON dead_letter TO jeongsan_rights;
+GRANT UPDATE (next_offset, epoch) ON consumer_offset TO jeongsan_rights;
 GRANT UPDATE (valid) ON rate, line_limit TO jeongsan_rights;
 GRANT UPDATE (last_number) ON document_sequence TO jeongsan_rights;
 GRANT UPDATE (content, loaded_at) ON loaded_object TO jeongsan_rights;
