@@ -10,7 +10,6 @@ import click
 MODULES = {
     "init": "reference", "load": "reference",
     "ingest": "metering", "intake": "metering", "quarantine": "metering", "usage": "metering",
-    "topics": "kafka",
     "topics": "kafka", "produce": "kafka",
     "month": "closing", "statements": "closing", "verify": "closing",
     "balances": "books", "payments": "books", "trace": "books",
