@@ -60,7 +60,7 @@ def check(terms: Attribution, number: int, values: Mapping[str, Any]) -> Hold | 
     if number == rules.PERFORMED:
         return _check_work(project, values)
     windows = terms.windows[project.code]
-    if number == rules.GPU:
+    if "end" in values:
         start_us, end_us = instant(values["start"], "start")[0], instant(values["end"], "end")[0]
         within = any(start <= start_us and end_us <= end for start, end in windows)
         shown = f"{values['start']} – {values['end']}"

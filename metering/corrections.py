@@ -3,16 +3,18 @@
 Voids count as a set and amendments in order of intake, so the outcome does not depend on the order of arrival.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
 from metering import rules
 from metering.attribution import Attribution, Hold, check, check_open
 from metering.fields import FieldError, instant, milli_of
-from metering.slices import day_slices
+from metering.slices import day_slices, elapsed_slices
 
-Slice = tuple[str, str, int]
+Slice = tuple[str, int, str, int]
+METERED = (rules.GPU, rules.JOB)
+GPU_METER, CPU_METER = range(2)
 
 
 @dataclass(kw_only=True, eq=False)
@@ -69,13 +71,20 @@ def decisions(root: Node, number: int) -> Iterator[tuple[Node, int]]:
 
 
 def usage_slices(root: Node) -> dict[Slice, int]:
-    """(project, model, local day) → microseconds × thousandths of what stands of a GPU event; empty when voided."""
-    if not stands(root):
-        return {}
-    values = amended(root)
+    """(project, meter, model, local day) → microseconds × thousandths of what stands of GPU usage or of a job."""
+    return value_slices(root.type, amended(root)) if stands(root) else {}
+
+
+def value_slices(number: int, values: Mapping[str, Any]) -> dict[Slice, int]:
+    """The same from canonical values: GPUs of GPU usage; GPUs and cores of a job."""
     start_us, end_us = (instant(values[name], name)[0] for name in ("start", "end"))
-    slices = day_slices(start_us, end_us, milli_of(values["gpus"]))
-    return {(values["project"], values["model"], day): quantity for day, quantity in slices}
+    project, model = values["project"], values["model"]
+    if number == rules.GPU:
+        days = day_slices(start_us, end_us, milli_of(values["gpus"]))
+        return {(project, GPU_METER, model, day): quantity for day, quantity in days}
+    counts = ((GPU_METER, values["gpu_count"]), (CPU_METER, values["core_count"]))
+    days = elapsed_slices(start_us, end_us, values["elapsed_s"] * 1_000_000)
+    return {(project, meter, model, day): us * count * 1000 for meter, count in counts if count for day, us in days}
 
 
 def objection(node: Node, terms: Attribution) -> Hold | None:

@@ -15,6 +15,8 @@ TEXT_LIMIT = 1024
 QUANTITY_LIMIT_MILLI = 10**15
 GPUS_LIMIT_MILLI = 10**9
 BYTES_LIMIT = 10**18
+COUNT_LIMIT = 10**6
+ELAPSED_LIMIT_S = 10**10
 CACHE_LIMIT = 100_000
 
 Text = Annotated[str, msgspec.Meta(min_length=1, max_length=TEXT_LIMIT)]
@@ -156,10 +158,10 @@ def milli_of(text: str) -> int:
     return int(Decimal(text).scaleb(3))
 
 
-def whole_bytes(raw: bytes, field: str) -> int:
-    """A JSON integer of zero or more bytes. Raises FieldError."""
-    if not _WHOLE.fullmatch(raw) or int(raw) > BYTES_LIMIT:
-        raise FieldError(field, f"{_shown(raw)} 0 이상의 정수여야 합니다 (bytes: an integer of zero or more)")
+def whole(raw: bytes, field: str, limit: int) -> int:
+    """A JSON integer from zero to a limit. Raises FieldError."""
+    if not _WHOLE.fullmatch(raw) or int(raw) > limit:
+        raise FieldError(field, f"{_shown(raw)} 0 이상의 정수여야 합니다 (an integer of zero or more, up to {limit:,})")
     return int(raw)
 
 

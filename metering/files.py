@@ -51,6 +51,22 @@ def records(path: Path, progress: Progress) -> Iterator[Record]:
         yield from _elements(reader) if _is_array(path) else _lines(reader)
 
 
+def first_line(path: Path) -> bytes:
+    """The file's first line that is not blank, 1 MiB of it at most."""
+    with opened(path) as stream:
+        return next((line for _, line in _lines(_Reader(stream, _untold))), b"")[:RECORD_LIMIT_BYTES]
+
+
+def rows(path: Path, progress: Progress) -> Iterator[Record]:
+    """(line, bytes) of each line that is not blank."""
+    with opened(path) as stream:
+        yield from _lines(_Reader(stream, progress))
+
+
+def _untold(_done: int) -> None:
+    """Nobody is told how far a look at the head of a file is."""
+
+
 class _Reader:
     """Reads chunks and tells how far it is."""
 

@@ -7,20 +7,22 @@ from itertools import islice
 
 from sqlalchemy import Connection, text
 
-from core.month import kst_day
+from core.month import day_of_number, kst_day
 from metering import forest, rules, store
 from metering.corrected import corrected_trees, project_ids, seq_limit
-from metering.corrections import Node, amended, stands
+from metering.corrections import METERED, Node, amended, usage_slices
 from metering.fields import instant, moment_of
 from metering.held import storage_steps
-from metering.rollup import last_mark
+from metering.rollup import METERS, last_mark
 from metering.slices import midnight_us
 from metering.storage import Step
+
+COUNTS = {"gpu": "gpu_count", "cpu": "core_count"}
 
 
 @dataclass(frozen=True, kw_only=True)
 class EventFigures:
-    """An event's reference, and the usage figure of which it is part: `meter` None where it is none of usage.
+    """An event's reference, and the usage figures of which it is part: `meters` empty where it is none of usage.
 
     `first_day` and `last_day`: local days on which it counts, inclusive.
     """
@@ -28,7 +30,7 @@ class EventFigures:
     seq: int
     reference: dict
     project: str | None
-    meter: str | None = None
+    meters: tuple[str, ...] = ()
     key: str | None = None
     first_day: date | None = None
     last_day: date | None = None
@@ -93,36 +95,41 @@ def event_refs(
 ) -> list[dict]:
     """The events behind a usage figure of local days `start` to before `end`, `limit` at most.
 
-    `key`: GPU model; storage class or volume. An event that was corrected comes with its corrections.
+    `meter`: gpu, cpu or storage; `key`: GPU model; storage class or volume. An event that was corrected comes with its
+    corrections.
     """
     start_us, end_us = midnight_us(start), midnight_us(end)
     if meter == "storage":
         seqs = _storage_seqs(connection, project, key, start_us, end_us, mark)
     else:
-        seqs = _gpu_seqs(connection, project, key, start_us, end_us, mark, limit)
+        seqs = _allocated_seqs(connection, project, meter, key, (start, end), mark, limit)
     return events_by_seq(connection, sorted(islice(dict.fromkeys(seqs), limit)))
 
 
-def _gpu_seqs(
-    connection: Connection, project: str, model: str, start_us: int, end_us: int, mark: int, limit: int
+def _allocated_seqs(
+    connection: Connection, project: str, meter: str, model: str, days: tuple[date, date], mark: int, limit: int
 ) -> Iterator[int]:
-    trees = corrected_trees(connection, mark, [rules.GPU])
-    yield from connection.scalars(
-        text(
-            "SELECT seq FROM event JOIN term ON term.id = model_id WHERE type = 0 AND project_id = ANY(:projects)"
-            " AND value = :model AND start_us < :end AND end_us > :start AND seq < :limit AND seq <> ALL(:corrected)"
-            " ORDER BY seq LIMIT :rows"
-        ),
-        {
-            "projects": list(project_ids(connection, [project])), "model": model, "start": start_us, "end": end_us,
-            "limit": seq_limit(mark), "corrected": sorted(trees), "rows": limit,
-        },
-    )  # fmt: skip
+    trees = corrected_trees(connection, mark, METERED)
+    arguments = {
+        "projects": list(project_ids(connection, [project])), "model": model, "count": COUNTS[meter],
+        "start": midnight_us(days[0]), "end": midnight_us(days[1]), "limit": seq_limit(mark),
+        "corrected": sorted(trees), "rows": limit,
+    }  # fmt: skip
+    overlapping = (
+        " AND project_id = ANY(:projects) AND start_us < :end AND end_us > :start AND seq < :limit"
+        " AND seq <> ALL(:corrected) ORDER BY seq LIMIT :rows"
+    )
+    if meter == "gpu":
+        of_model = "SELECT seq FROM event JOIN term ON term.id = model_id WHERE type = 0 AND value = :model"
+        yield from connection.scalars(text(of_model + overlapping), arguments)
+    jobs = (
+        "SELECT seq FROM event WHERE type = 9 AND data::jsonb ->> 'model' = :model"
+        " AND (data::jsonb ->> :count)::int > 0"
+    )
+    yield from connection.scalars(text(jobs + overlapping), arguments)
+    wanted = (project, METERS.index(meter), model)
     for root in trees.values():
-        values = amended(root)
-        begins_us, ends_us = (instant(values[name], name)[0] for name in ("start", "end"))
-        named = (values["project"], values["model"]) == (project, model)
-        if stands(root) and named and begins_us < end_us and ends_us > start_us:
+        if any(key[:3] == wanted and days[0] <= day_of_number(key[3]) < days[1] for key in usage_slices(root)):
             yield from _tree_seqs(root)
 
 
@@ -153,11 +160,11 @@ def event_by_identity(connection: Connection, source: str, event_id: str) -> Eve
     reference = events_by_seq(connection, [seq])[0]
     values = amended(root)
     project = values["project"]
-    if root.type == rules.GPU:
+    if root.type in METERED:
         first, last = _days(instant(values["start"], "start")[0], instant(values["end"], "end")[0] - 1)
         return EventFigures(
-            seq=seq, reference=reference, project=project, meter="gpu", key=values["model"], first_day=first,
-            last_day=last,
+            seq=seq, reference=reference, project=project, key=values["model"], first_day=first, last_day=last,
+            meters=tuple(name for name in METERS if values.get(COUNTS[name], name == "gpu")),
         )  # fmt: skip
     if root.type in (rules.SNAPSHOT, rules.DELETED):
         of_project = storage_steps(connection, [project], last_mark(connection))
@@ -173,7 +180,7 @@ def _storage_figures(seq: int, reference: dict, root: Node, project: str, found:
     last_us = max((one.ended_by.at_us for one in mine if one.ended_by), default=at_us)
     first, last = _days(first_us, last_us)
     return EventFigures(
-        seq=seq, reference=reference, project=project, meter="storage",
+        seq=seq, reference=reference, project=project, meters=("storage",),
         key=mine[0].begun_by.storage_class if mine else amended(root).get("class", "standard"),
         first_day=first, last_day=date.max if any(one.ended_by is None for one in mine) else last,
     )  # fmt: skip

@@ -1,5 +1,6 @@
 """Attributes and stores the events that refer to no other."""
 
+from collections import Counter
 from collections.abc import Callable, Sequence
 
 import numpy
@@ -7,6 +8,7 @@ import numpy
 from metering import identity, rules, store
 from metering.attribution import check
 from metering.batch import Work
+from metering.corrections import value_slices
 from metering.rows import GpuRows, pack_event
 from metering.store import GuardMissed
 
@@ -30,6 +32,7 @@ def store_primaries(work: Work, stored: Callable[[numpy.ndarray], None]) -> None
     packed = rows.pack(good, work.first_seq, work.ids, work.recorded_month)
     store.copy_binary(work.connection, "event", store.EVENT_COLUMNS, [packed, _pack_plain(work, plain)])
     store.copy_deltas(work.connection, work.batch_id, rows.deltas(good, work.ids), 0)
+    _roll_up_jobs(work, plain)
     work.stored += len(good) + len(plain)
     work.store((*good.tolist(), *plain) if work.batch.held is not None else ())
 
@@ -57,6 +60,16 @@ def _guard(work: Work, good: numpy.ndarray, plain: Sequence[int], stored: Callab
         return False
     stored(keys)
     return True
+
+
+def _roll_up_jobs(work: Work, positions: Sequence[int]) -> None:
+    events, sums = work.batch.events.others, Counter()
+    for position in positions:
+        if events[position].type == rules.JOB:
+            sums.update(value_slices(rules.JOB, events[position].values))
+    if sums:
+        known = work.ids({text for project, _, model, _ in sums for text in (project, model)})
+        store.copy_slices(work.connection, work.batch_id, sums, known)
 
 
 def _pack_plain(work: Work, positions: Sequence[int]) -> bytes:

@@ -12,12 +12,11 @@ import numpy
 from metering import forest, identity, rules, store
 from metering.attribution import Hold
 from metering.batch import Work
-from metering.corrections import Node, objection, usage_slices
+from metering.corrections import METERED, Node, Slice, objection, usage_slices
 from metering.primaries import REFERRING
 from metering.rows import pack_event
 from metering.rules import UsageEvent
 
-Delta = tuple[str, str, int]
 RELEASE_LIMIT = 500_000
 
 
@@ -125,7 +124,7 @@ def _pass(work: Work, waiting: Sequence[Pending], placed: Placed) -> list[Pendin
         return list(waiting)
     nodes = forest.load(work.connection, sorted({targets[one.target_key][1] for one in ready}))
     rest = [one for one in waiting if one.target_key not in targets]
-    deltas: dict[int, dict[Delta, int]] = {}
+    deltas: dict[int, dict[Slice, int]] = {}
     chosen: list[tuple[Pending, Node]] = []
     held: list[Pending] = []
     for one in ready:
@@ -176,18 +175,18 @@ def _node(event: UsageEvent, seq: int, target: Node) -> Node:
 
 
 def _try(
-    work: Work, one: Pending, target: Node, deltas: dict[int, dict[Delta, int]], followers: Sequence[UsageEvent] = ()
+    work: Work, one: Pending, target: Node, deltas: dict[int, dict[Slice, int]], followers: Sequence[UsageEvent] = ()
 ) -> Node | Hold:
-    """Puts the event into its target's tree, unless something speaks against it; notes what that does to GPU usage."""
+    """Puts the event into its target's tree, unless something speaks against it; notes what that does to usage."""
     node = _node(one.event, one.seq, target)
     root = node.root
-    before = usage_slices(root) if root.type == rules.GPU else {}
+    before = usage_slices(root) if root.type in METERED else {}
     target.children.append(node)
     hold = _objection(work, node, followers)
     if hold:
         target.children.remove(node)
         return hold
-    if root.type == rules.GPU:
+    if root.type in METERED:
         sums = deltas.setdefault(one.seq >> store.SEQ_BITS, {})
         after = usage_slices(root)
         for key in before.keys() | after.keys():
@@ -195,7 +194,7 @@ def _try(
     return node
 
 
-def _write(work: Work, chosen: Sequence[tuple[Pending, Node]], deltas: dict[int, dict[Delta, int]]) -> None:
+def _write(work: Work, chosen: Sequence[tuple[Pending, Node]], deltas: dict[int, dict[Slice, int]]) -> None:
     if not chosen:
         return
     events = [one.event for one, _ in chosen]
@@ -203,7 +202,7 @@ def _write(work: Work, chosen: Sequence[tuple[Pending, Node]], deltas: dict[int,
     if not store.guard(work.connection, keys, [one.content for one in events], [one.seq for one, _ in chosen]):
         raise store.GuardMissed
     projects = {node.root.values["project"] for _, node in chosen}
-    changed = {text for sums in deltas.values() for project, model, _ in sums for text in (project, model)}
+    changed = {text for sums in deltas.values() for project, _, model, _ in sums for text in (project, model)}
     known = work.ids({event.source for event in events} | projects | changed)
     month = work.recorded_month
     rows = [
@@ -212,5 +211,4 @@ def _write(work: Work, chosen: Sequence[tuple[Pending, Node]], deltas: dict[int,
     ]
     store.copy_binary(work.connection, "event", store.EVENT_COLUMNS, rows)
     for batch_id, sums in deltas.items():
-        by_id = {(known[project], known[model], day): quantity for (project, model, day), quantity in sums.items()}
-        store.copy_deltas(work.connection, batch_id, by_id, 0)
+        store.copy_slices(work.connection, batch_id, sums, known)

@@ -125,7 +125,7 @@ def pack_event(
     event_id = event.id.encode()
     return b"".join((
         COLUMN_COUNT.to_bytes(2, "big"), _big(8, seq), _big(8, record),
-        _big(8, event.start_us) if event.start_us is not None else NULL, NULL,
+        *(_big(8, one) if one is not None else NULL for one in (event.start_us, event.end_us)),
         _int(4, recorded_month), _small(2, event.type), _big(8, target_seq) if target_seq is not None else NULL,
         _length(len(event.data)), event.data, _int(4, known[event.source]),
         _int(4, known[project]) if project is not None else NULL, NULL, NULL, NULL, NULL,

@@ -17,10 +17,10 @@ from metering.fields import FieldError, Text
 RECORD_LIMIT_BYTES = 1 << 20
 NAME_LIMIT = 100
 
-GPU, SNAPSHOT, DELETED, PERFORMED, ACCEPTED, REJECTED, EXPORTED, VOIDED, AMENDED = range(9)
+GPU, SNAPSHOT, DELETED, PERFORMED, ACCEPTED, REJECTED, EXPORTED, VOIDED, AMENDED, JOB = range(10)
 TYPES = (
     "gpu.usage", "storage.snapshot", "storage.deleted", "preparation.performed", "preparation.accepted",
-    "preparation.rejected", "result.exported", "usage.voided", "usage.amended",
+    "preparation.rejected", "result.exported", "usage.voided", "usage.amended", "slurm.job",
 )  # fmt: skip
 NUMBERS = {name: number for number, name in enumerate(TYPES)}
 REQUIRED = (
@@ -33,9 +33,11 @@ REQUIRED = (
     ("project", "at", "kind", "digest"),
     ("ref", "reason", "author"),
     ("ref", "reason", "author", "fields"),
+    ("project", "session", "start", "end", "elapsed_s", "gpu_count", "core_count", "model"),
 )
 OPTIONAL = (
     ("node", "cluster"), ("class", "zone"), (), ("modality", "grade"), ("quantity",), ("quantity",), (), (), (),
+    ("node", "cluster"),
 )  # fmt: skip
 KNOWN = tuple(frozenset(required + optional) for required, optional in zip(REQUIRED, OPTIONAL, strict=True))
 ENVELOPE = frozenset(
@@ -293,8 +295,9 @@ def usage_event(
     event.project, event.values, event.dropped = values.get("project"), values, dropped
     moment = values.get("start") or values.get("at") or values.get("performed")
     event.start_us = fields.instant(moment, "at")[0] if moment else None
-    if number == GPU:
+    if "end" in values:
         event.end_us = fields.instant(values["end"], "end")[0]
+    if number == GPU:
         event.gpus_milli = fields.milli_of(values["gpus"])
         event.session, event.model = values["session"], values["model"]
         event.node, event.cluster = values.get("node"), values.get("cluster")
@@ -315,9 +318,21 @@ def read_values(number: int, raw: dict[str, bytes], source: str, prefix: str = "
             values[name] = read_field(name, raw[name], source, prefix)
     if number == GPU and values["start"] >= values["end"]:
         raise FieldError(prefix + "end", f"{values['end']} 시작보다 뒤여야 합니다 (end must be after start)")
+    if number == JOB:
+        _check_elapsed(values, prefix)
     if number == SNAPSHOT:
         values.setdefault("class", "standard")
     return values
+
+
+def _check_elapsed(values: dict[str, Any], prefix: str) -> None:
+    """A job's elapsed time leaves suspension out, so that it never exceeds its wall time."""
+    wall_us = fields.instant(values["end"], "end")[0] - fields.instant(values["start"], "start")[0]
+    if wall_us < 0:
+        raise FieldError(prefix + "end", f"{values['end']} 시작보다 앞입니다 (end is before start)")
+    if values["elapsed_s"] * 1_000_000 > wall_us:
+        problem = f"{values['elapsed_s']} 시작부터 끝까지보다 깁니다 (longer than from start to end)"
+        raise FieldError(prefix + "elapsed_s", problem)
 
 
 def reread(number: int, values: dict[str, Any], source: str) -> dict[str, Any]:
@@ -338,7 +353,15 @@ def _quantity(raw: bytes, field: str, source: str) -> str:
 
 
 def _bytes(raw: bytes, field: str, source: str) -> int:
-    return fields.whole_bytes(raw, field)
+    return fields.whole(raw, field, fields.BYTES_LIMIT)
+
+
+def _count(raw: bytes, field: str, source: str) -> int:
+    return fields.whole(raw, field, fields.COUNT_LIMIT)
+
+
+def _elapsed(raw: bytes, field: str, source: str) -> int:
+    return fields.whole(raw, field, fields.ELAPSED_LIMIT_S)
 
 
 def _choice(raw: bytes, field: str, source: str) -> str:
@@ -375,6 +398,7 @@ def _fields(raw: bytes, field: str, source: str) -> dict[str, Any]:
 READERS: dict[str, Callable[[bytes, str, str], Any]] = {
     "start": _instant, "end": _instant, "at": _instant, "performed": _instant, "gpus": _gpus_text,
     "quantity": _quantity, "bytes": _bytes, "zone": _choice, "kind": _choice, "ref": _ref, "fields": _fields,
+    "gpu_count": _count, "core_count": _count, "elapsed_s": _elapsed,
 }  # fmt: skip
 
 

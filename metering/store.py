@@ -14,6 +14,7 @@ from core.database import copy_into, copy_rows
 from core.month import kst_day
 from ledger.books import locked_months
 from metering.attribution import Attribution, Hold, attribution
+from metering.corrections import Slice
 from registry.terms import project_terms
 
 INTAKE_LOCK = 0x6A73_0001
@@ -179,6 +180,17 @@ def copy_deltas(connection: Connection, batch_id: int, deltas: Mapping[tuple[int
     copy_rows(
         connection, "usage_delta", ("batch_id", "project_id", "model_id", "day", "meter", "quantity"),
         ((batch_id, *key, meter, quantity) for key, quantity in sorted(deltas.items()) if quantity),
+    )  # fmt: skip
+
+
+def copy_slices(connection: Connection, batch_id: int, slices: Mapping[Slice, int], known: Mapping[str, int]) -> None:
+    """The same by (project, meter, model, day) in words; `known`: their ids in the dictionary."""
+    copy_rows(
+        connection, "usage_delta", ("batch_id", "project_id", "meter", "model_id", "day", "quantity"),
+        (
+            (batch_id, known[project], meter, known[model], day, quantity)
+            for (project, meter, model, day), quantity in sorted(slices.items()) if quantity
+        ),
     )  # fmt: skip
 
 

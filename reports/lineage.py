@@ -197,7 +197,7 @@ def _charges_of_entry(connection: Connection, programme: str, reference: str) ->
     match kind:
         case "settle" | "draw":
             return _booked(connection, here + "line = :of", at)
-        case "gpu" | "storage" | "fee":
+        case "gpu" | "cpu" | "storage" | "fee":
             return _booked(connection, here + "kind = :kind AND project = :of", {**at, "kind": kind})
         case "pool":
             return _booked(connection, here + "kind = 'fee'", at)
@@ -345,11 +345,11 @@ def _event(connection: Connection, reference: str, rest: str) -> dict:
     if event is None:
         raise BadInput(f"'{reference}': 저장된 이벤트가 아닙니다 (no stored event): event:SOURCE#ID")
     charges = _booked(connection, "work_seq = :seq OR accept_seq = :seq", {"seq": event.seq})
-    if event.meter is not None:
+    if event.meters:
         charges += _booked(
             connection,
-            "project = :project AND kind = :meter AND description = :key AND service_month BETWEEN :first AND :last",
-            {"project": event.project, "meter": event.meter, "key": event.key,
+            "project = :project AND kind = ANY(:meters) AND description = :key AND service_month BETWEEN :first AND :last",
+            {"project": event.project, "meters": list(event.meters), "key": event.key,
              "first": Month.of(event.first_day).first, "last": Month.of(event.last_day).first},
         )  # fmt: skip
     return {

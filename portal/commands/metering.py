@@ -8,10 +8,13 @@ from pathlib import Path
 import click
 
 from core import database
+from core.errors import BadInput
 from core.month import Month
 from metering import files, quarantine
 from metering.intake import Intake
 from metering.monthly import metered_month
+from metering.sacct import SacctReader, SlurmMap, looks_like_sacct
+from metering.slurm_map import read_map
 from metering.store import Counts
 from portal.command import Answer, Call, command
 
@@ -24,24 +27,48 @@ NAMES = {
     "quarantined": ("격리", "quarantined"),
     "dead_lettered": ("판독 불가", "dead-lettered"),
 }
+APART = {"running": ("실행 중", "still running"), "unstarted": ("시작 전 취소", "never started")}
 
 
-@command(commands, "ingest", help="Takes in events from files (JSON lines or a JSON array).")
+@command(commands, "ingest", help="Takes in events from files (JSON lines, a JSON array, SLURM accounting).")
 @click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
 @click.option(
-    "--format", "form", type=click.Choice(["auto", "cloudevents"]), default="auto", help="What the files hold."
+    "--format", "form", type=click.Choice(["auto", "cloudevents", "sacct"]), default="auto", help="What the files hold."
 )
-def ingest(call: Call, paths: tuple[Path, ...], form: str) -> Answer:
+@click.option("--source", help="sacct: the events' source; slurm://CLUSTER when left out.")
+@click.option("--map", "map_path", type=click.Path(path_type=Path), help="sacct: accounts and partitions (TOML).")
+def ingest(call: Call, paths: tuple[Path, ...], form: str, source: str | None, map_path: Path | None) -> Answer:
     """Takes files in through the very path of Kafka's events; says what became of each record."""
     topics = [files.topic_of(path) for path in paths]
+    names = read_map(map_path) if map_path else None
+    readers = [_sacct_reader(path, form, source, names) for path in paths]
     intake = Intake(database.service_engine(call.settings))
     total, rows = Counts(), []
-    for path, topic in zip(paths, topics, strict=True):
-        counts = intake.ingest(topic, 0, files.records(path, _progress(call, path)), call.now)
+    for path, topic, reader in zip(paths, topics, readers, strict=True):
+        say = _progress(call, path)
+        if reader is None:
+            counts = intake.ingest(topic, 0, files.records(path, say), call.now)
+        else:
+            counts = intake.ingest(topic, 0, files.rows(path, say), call.now, reader.read)
         total += counts
-        rows.append({"file": str(path), **dataclasses.asdict(counts)})
-    document = {"files": rows, **dataclasses.asdict(total)}
+        rows.append({"file": str(path), **dataclasses.asdict(counts), **_apart(reader)})
+    apart = {name: sum(row.get(name, 0) for row in rows) for name in APART if any(readers)}
+    document = {"files": rows, **dataclasses.asdict(total), **apart}
     return Answer(document=document, text="\n".join(_counts_text(call, str(row["file"]), row) for row in rows))
+
+
+def _sacct_reader(path: Path, form: str, source: str | None, names: SlurmMap | None) -> SacctReader | None:
+    """The reader of a file of SLURM accounting; None for events. Raises BadInput when there is no map."""
+    if form == "cloudevents" or (form == "auto" and not looks_like_sacct(files.first_line(path))):
+        return None
+    if names is None:
+        raise BadInput(f"{path}: SLURM 회계 파일입니다. --map 파일.toml 을 주세요 (sacct: give --map FILE.toml).")
+    return SacctReader(names=names, source=source)
+
+
+def _apart(reader: SacctReader | None) -> dict[str, int]:
+    """Rows that are no usage (yet), counted apart from what was received."""
+    return {} if reader is None else {name: getattr(reader, name) for name in APART}
 
 
 def _progress(call: Call, path: Path) -> Callable[[int], None]:
@@ -58,7 +85,8 @@ def _progress(call: Call, path: Path) -> Callable[[int], None]:
 
 
 def _counts_text(call: Call, name: str, counts: dict) -> str:
-    parts = (f"{call.say(*names)} {counts[key]:,}" for key, names in NAMES.items())
+    names = {**NAMES, **{key: one for key, one in APART.items() if key in counts}}
+    parts = (f"{call.say(*one)} {counts[key]:,}" for key, one in names.items())
     return f"{name}: {' · '.join(parts)}"
 
 

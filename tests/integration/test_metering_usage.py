@@ -252,9 +252,9 @@ def test_event_refs__lead_from_a_figure_to_its_events_and_back(loaded):
         assert [one["id"] for one in stored] == ["s1", "s2", "d"]
         assert [one["id"] for one in event_refs(connection, "P1", "gpu", "H100", *november, mark, 1)] == ["a"]
         found = event_by_identity(connection, "/t", "m")
-        assert (found.meter, found.project, found.key, found.first_day) == ("gpu", "P1", "H100", date(2025, 11, 10))
+        assert (found.meters, found.project, found.key, found.first_day) == (("gpu",), "P1", "H100", date(2025, 11, 10))
         held = event_by_identity(connection, "/t", "s1")
-        assert (held.meter, held.first_day, held.last_day) == ("storage", date(2025, 10, 5), date(2025, 11, 5))
+        assert (held.meters, held.first_day, held.last_day) == (("storage",), date(2025, 10, 5), date(2025, 11, 5))
         assert event_by_identity(connection, "/t", "none") is None
 
 
