@@ -18,7 +18,9 @@ from reports.tie_out import budget_ties
 from reports.ties import Finding
 
 
-def verify_books(engine: Engine, *, deep: bool, say: Callable[[str], None] = lambda _text: None) -> list[Finding]:
+def verify_books(
+    engine: Engine, *, deep: bool, say: Callable[[str, str], None] = lambda _korean, _english: None
+) -> list[Finding]:
     """Hash chain, zero-sum, balances, budget identities, closed months and intake of every programme.
 
     `deep` derives usage from the raw events and every locked month anew, at its marks, and compares.
@@ -26,11 +28,11 @@ def verify_books(engine: Engine, *, deep: bool, say: Callable[[str], None] = lam
     found: list[Finding] = []
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
         for programme in programme_codes(connection):
-            say(f"{programme}: 장부 …")
+            say(f"{programme}: 장부 …", f"{programme}: books …")
             found += _books(connection, programme)
             found += _budget(connection, programme)
             if deep:
-                say(f"{programme}: 원시 이벤트에서 다시 …")
+                say(f"{programme}: 원시 이벤트에서 다시 …", f"{programme}: anew from the raw events …")
                 found += _deep(connection, programme)
         found += _intake(connection)
     return found

@@ -75,7 +75,7 @@ def statements(call: Call, month: str, programme: str, out: Path) -> Answer:
 def verify(call: Call, deep: bool) -> Answer:
     """Exit code 1 when an ERROR is found."""
     engine = service_engine(call.settings)
-    found = verify_books(engine, deep=deep, say=lambda text: call.progress(text, text))
+    found = verify_books(engine, deep=deep, say=call.progress)
     ok = not any(one.level == "ERROR" for one in found)
     document = {
         "ok": ok,

@@ -6,11 +6,13 @@ import subprocess
 import sys
 import time
 
+from click.testing import CliRunner
 from sqlalchemy import text
 
 from closing.run import STEPS
 from core.database import owner_engine, service_engine
 from core.settings import Settings
+from portal.cli import main
 from tests.worked import CASE, CLOSE, LOADED, PROGRAMME, expected, needs_case, prepare, run
 
 pytestmark = needs_case
@@ -156,3 +158,10 @@ def test_reference_data_loaded_after_the_month__is_in_its_books(jeongsan):
     document = jeongsan("month", "run", "2025-11", "--programme", PROGRAMME, now=late)
     assert (document["state"], document["differences"]) == ("locked", 0)
     assert document["lines"]["L11"]["supply_krw"] == expected()["2025-11"]["lines"]["L11"]["supply_krw"]
+
+
+def test_verify__speaks_the_language_that_was_asked_for(jeongsan):
+    jeongsan("load", CASE / "registry.toml", now=LOADED)
+    done = CliRunner().invoke(main, ["verify", "--deep", "--lang", "en"])
+    assert done.stderr.isascii()
+    assert done.stdout == "The books hold.\n"
