@@ -48,7 +48,7 @@ def month_ties(
 def usage_totals(connection: Connection, terms: ProgrammeTerms, month: Month, mark: int) -> dict[str, str]:
     """Control totals of a freeze, exact integers as text: usage from the raw events, uncut, beside the rolled-up usage.
 
-    gpu in µs × thousandths; storage in µs × bytes up to the month's end; preparation accepted up to then, thousandths.
+    gpu and cpu in µs × thousandths; storage in µs × bytes up to the month's end; preparation accepted up to then, thousandths.
     """
     projects = sorted(terms.projects)
     ends = {
@@ -59,9 +59,12 @@ def usage_totals(connection: Connection, terms: ProgrammeTerms, month: Month, ma
     until, first = month.last + timedelta(days=1), min((month.first, *_starts(terms)))
     cuts = [first.replace(day=1)]
     accepted = [one for item in work_items(connection, projects, mark) for one in item.acceptances]
+    allocated = {"raw": raw_totals(connection, projects, mark), "rolled": rolled_totals(connection, projects, mark)}
     totals = {
-        "gpu_raw": sum(raw_totals(connection, projects, mark).values()),
-        "gpu_rolled": sum(rolled_totals(connection, projects, mark).values()),
+        f"{meter}_{side}": sum(quantity for key, quantity in found.items() if key[1] == meter)
+        for meter in ("gpu", "cpu")
+        for side, found in allocated.items()
+    } | {
         "storage_raw": uncut_storage(connection, ends, mark, until),
         "storage_rolled": sum(one.quantity for one in stored_usage(connection, ends, mark, until, cuts)),
         "preparation_accepted": sum(one.quantity_milli for one in accepted if one.at < month.end),
@@ -95,6 +98,7 @@ def _work_tie(connection: Connection, terms: ProgrammeTerms, month: Month, froze
 def _usage_ties(frozen: Mapping[str, str]) -> list[Tie]:
     units = (
         ("gpu", 10**9, "GPU", "GPU·초"),
+        *([("cpu", 10**9, "CPU", "코어·초")] if {frozen["cpu_raw"], frozen["cpu_rolled"]} != {"0"} else []),
         ("storage", 10**6, "저장공간", "바이트·초"),
     )
     return [
@@ -261,11 +265,16 @@ def _cash_tie(connection: Connection, terms: ProgrammeTerms, month: Month) -> Ti
 
 
 def budget_ties(connection: Connection, terms: ProgrammeTerms, month: Month) -> list[Tie]:
-    """A = C + D + E with C from the line settlements and E from the books; executed + committed + available = A."""
+    """A = C + D + E with C from the line settlements and E from the books; executed + committed + available = A.
+
+    A transfer that became known after its month was closed counts from the month in which it is booked.
+    """
     row = connection.execute(
         text(
             "SELECT appropriation_krw + carry_in_krw + coalesce((SELECT sum(amount_krw) FROM budget_record"
-            "   WHERE budget_record.programme = programme.code AND kind = 'transfer' AND dated <= :last), 0)::bigint"
+            "   WHERE budget_record.programme = programme.code AND kind = 'transfer' AND dated <= :last"
+            "   AND NOT EXISTS (SELECT 1 FROM entry WHERE entry.programme = programme.code AND entry.month > :month"
+            "   AND entry.reference = 'transfer:' || budget_record.id)), 0)::bigint"
             "   AS current_krw,"
             " (SELECT coalesce(sum(voucher_krw), 0) FROM line_settlement WHERE programme = :programme"
             "   AND month <= :month)::bigint AS executed_krw FROM programme WHERE code = :programme"

@@ -1,6 +1,7 @@
 """The monthly run end to end on the worked case: figures, dry run, resuming after kill -9, two at once, the lock."""
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -163,5 +164,25 @@ def test_reference_data_loaded_after_the_month__is_in_its_books(jeongsan):
 def test_verify__speaks_the_language_that_was_asked_for(jeongsan):
     jeongsan("load", CASE / "registry.toml", now=LOADED)
     done = CliRunner().invoke(main, ["verify", "--deep", "--lang", "en"])
-    assert done.stderr.isascii()
+    assert "anew from the raw events" in done.stderr
+    assert not re.search("[가-힣]", done.stderr)
     assert done.stdout == "The books hold.\n"
+
+
+def test_transfer_dated_in_a_closed_month__counts_from_the_first_open_one(jeongsan, tmp_path):
+    prepare(jeongsan, "2025-12")
+    registry = (CASE / "registry.toml").read_text()
+    late = tmp_path / "late.toml"
+    late.write_text(
+        registry.replace(
+            "fiscal_year = 2025",
+            'fiscal_year = 2025\ntransfer = [ { on = 2025-11-20, krw = 10_000_000, reason = "late notice" } ]',
+        )
+    )
+    assert jeongsan("load", late, now=CLOSE["2025-12"])["entries"] == 1
+    assert jeongsan("verify")["ok"] is True
+    before = jeongsan("month", "show", "2025-11", "--programme", PROGRAMME)["budget"]
+    document = run(jeongsan, "2025-12")
+    assert document["differences"] == 0
+    assert document["budget"]["current_krw"] == before["current_krw"] + 10_000_000
+    assert jeongsan("verify")["ok"] is True
