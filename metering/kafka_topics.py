@@ -103,6 +103,14 @@ def ensure_topics(settings: Settings, topics: list[Topic]) -> list[CheckedTopic]
     ]
 
 
+def require_topic(settings: Settings, name: str) -> None:
+    """Raises BadInput when the broker has no such topic."""
+    with kafka_client.admin(settings) as client:
+        there = client.list_topics()
+    if name not in there:
+        raise BadInput(f"{name}: 브로커에 없는 토픽입니다. `jeongsan topics` 로 만드세요 (no such topic; create it).")
+
+
 def _names(topics: list[Topic]) -> list[str]:
     return [topic.name for topic in topics]
 

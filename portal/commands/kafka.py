@@ -5,11 +5,15 @@ from pathlib import Path
 
 import click
 
-from metering import kafka_topics
+from metering import files, kafka_topics
+from metering.kafka_producer import COMPRESSIONS, Produced, Producer
 from metering.kafka_topics import CheckedTopic
+from metering.messages import MODES, messages
 from portal.command import Answer, Call, command
+from portal.reading import told
 
 commands = click.Group()
+EVENTS = "usage.events"
 
 
 @command(commands, "topics", help="Creates the missing topics and checks the others; changes none.")
@@ -39,3 +43,31 @@ def _topic_text(call: Call, topic: CheckedTopic) -> str:
         for one in topic.differences
     ]
     return "\n".join(lines)
+
+
+@command(commands, "produce", help="Sends events from files to the broker.")
+@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@click.option("--mode", type=click.Choice(MODES), default=MODES[0], help="One event a record, batches, or binary mode.")
+@click.option("--compression", type=click.Choice(COMPRESSIONS), default="none", help="Of Kafka's record batches.")
+@click.option("--topic", default=EVENTS, help="Instead of usage.events.")
+def produce(call: Call, paths: tuple[Path, ...], mode: str, compression: str, topic: str) -> Answer:
+    """The same files as ingest. A line that cannot be read is sent as it is: the consumer judges it."""
+    for path in paths:
+        with files.opened(path):
+            pass
+    total, rows = Produced(), []
+    with Producer(call.settings, topic, compression) as producer:
+        for path in paths:
+            records = (record for _, record in files.records(path, told(call, path)))
+            sent = producer.send(messages(records, mode))
+            total += sent
+            rows.append({"file": str(path), **dataclasses.asdict(sent)})
+    document = {"topic": topic, "mode": mode, "files": rows, **dataclasses.asdict(total)}
+    return Answer(document=document, text="\n".join(_sent_text(call, topic, row) for row in rows))
+
+
+def _sent_text(call: Call, topic: str, row: dict) -> str:
+    return f"{row['file']} → {topic}: " + call.say(
+        f"이벤트 {row['events']:,} · 레코드 {row['records']:,} · {row['value_bytes']:,} 바이트",
+        f"events {row['events']:,} · records {row['records']:,} · {row['value_bytes']:,} bytes",
+    )
