@@ -18,7 +18,7 @@ def month_entries(
     for line in lines:
         entries += _settle(run, line, released=line.project in inputs.released)
         entries += _draw(run, line)
-    for kind in ("gpu", "storage"):
+    for kind in ("gpu", "cpu", "storage"):
         entries += _usage(run, kind, charges)
     entries += _fees(run, charges)
     entries += _pool(run, incentive, fixed=bool(inputs.terms.incentive_monthly_krw))

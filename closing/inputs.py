@@ -66,7 +66,7 @@ def gather(
     return MonthInputs(
         terms=terms,
         month=month,
-        usages=_usages(connection, terms, month, intake_mark, cards),
+        usages=_usages(connection, terms, month, intake_mark, cards, book),
         items=work_items(connection, sorted(terms.projects), intake_mark),
         book=book,
         booked=booked,
@@ -87,9 +87,12 @@ def gather(
 
 
 def _usages(
-    connection: Connection, terms: ProgrammeTerms, month: Month, mark: int, cards: Sequence[RateCard]
+    connection: Connection, terms: ProgrammeTerms, month: Month, mark: int, cards: Sequence[RateCard], book: RateBook
 ) -> list[Usage]:
-    """GPU and storage usage up to the month's end, cut at months and at the operator's price changes."""
+    """GPU and storage usage up to the month's end, cut at months and at the operator's price changes.
+
+    CPU usage comes with GPUs as a rule: it is rated where the operator has a price for it, and shown only elsewhere.
+    """
     starts = [one.starts for project in terms.projects.values() for one in project.agreements]
     if terms.operator is None or not starts:
         return []
@@ -101,7 +104,13 @@ def _usages(
         if project.agreements
     }
     used = allocated_usage(connection, sorted(ends), mark, until, cuts)
-    return [one for one in used if one.meter == "gpu"] + stored_usage(connection, ends, mark, until, cuts)
+    rated = [one for one in used if one.meter != "cpu" or _has_rate(book, terms.operator, one)]
+    return rated + stored_usage(connection, ends, mark, until, cuts)
+
+
+def _has_rate(book: RateBook, operator: str, usage: Usage) -> bool:
+    found = book.find(operator, usage.meter, usage.starts, project=usage.project, model=usage.key)
+    return found is not None
 
 
 def _cuts(first: date, until: date, cards: Sequence[RateCard], operator: str) -> list[date]:

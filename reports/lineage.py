@@ -348,7 +348,8 @@ def _event(connection: Connection, reference: str, rest: str) -> dict:
     if event.meters:
         charges += _booked(
             connection,
-            "project = :project AND kind = ANY(:meters) AND description = :key AND service_month BETWEEN :first AND :last",
+            "project = :project AND kind = ANY(:meters) AND description = :key"
+            " AND service_month BETWEEN :first AND :last",
             {"project": event.project, "meters": list(event.meters), "key": event.key,
              "first": Month.of(event.first_day).first, "last": Month.of(event.last_day).first},
         )  # fmt: skip

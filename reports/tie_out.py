@@ -48,7 +48,8 @@ def month_ties(
 def usage_totals(connection: Connection, terms: ProgrammeTerms, month: Month, mark: int) -> dict[str, str]:
     """Control totals of a freeze, exact integers as text: usage from the raw events, uncut, beside the rolled-up usage.
 
-    gpu and cpu in µs × thousandths; storage in µs × bytes up to the month's end; preparation accepted up to then, thousandths.
+    gpu and cpu in µs × thousandths; storage in µs × bytes up to the month's end; preparation accepted up to then, in
+    thousandths.
     """
     projects = sorted(terms.projects)
     ends = {
@@ -177,7 +178,7 @@ def _run_postings(connection: Connection, terms: ProgrammeTerms, month: Month, a
     )
 
 
-CHARGING = ("settle", "gpu", "storage", "fee")
+CHARGING = ("settle", "gpu", "cpu", "storage", "fee")
 
 
 def _matrix_ties(connection: Connection, terms: ProgrammeTerms, month: Month) -> list[Tie]:

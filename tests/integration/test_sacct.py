@@ -197,6 +197,44 @@ def test_rederive__says_where_the_roll_up_of_cores_is_wrong(loaded, owner, inges
     assert reference == "usage:P1/cpu/H100/2025-11-10"
 
 
+def test_month__cores_without_a_price_are_shown_and_stop_nothing(loaded, jeongsan, ingest):
+    ingest(*BY_HAND)
+    shown = jeongsan("month", "run", "2025-11", "--programme", "V25", now=NOW)
+    assert {(one["kind"], one["project"], one["amount_krw"]) for one in shown["charges"] if one["kind"] != "fee"} == {
+        ("gpu", "P1", 14_000), ("gpu", "P2", 56_004),
+    }  # fmt: skip
+    assert shown["differences"] == 0
+    (tie,) = [one for one in shown["ties"] if "CPU" in one["name"]]
+    assert tie["left"] == tie["right"] == "936003"
+    assert jeongsan("verify", "--deep")["ok"]
+
+
+def test_month__cores_are_charged_from_the_day_on_which_they_have_a_price(loaded, jeongsan, ingest, registry_file):
+    more = """
+[[price_book]]
+code = "OP-2"
+supplier = "OP"
+effective_from = 2025-12-01
+rate = [ { meter = "cpu", unit_price_krw = 100 } ]
+"""
+    jeongsan("load", registry_file(more=more), now=NOW)
+    ingest(*BY_HAND)
+    jeongsan("month", "run", "2025-11", "--programme", "V25", now=NOW)
+    shown = jeongsan("month", "run", "2025-12", "--programme", "V25", now="2026-01-03T00:00:00+09:00")
+    assert {(one["project"], one["key"]): one["amount_krw"] for one in shown["charges"] if one["kind"] == "cpu"} == {
+        ("P1", "H100@2025-12-01"): 2_400, ("P2", "H100@2025-12-01"): 6_400,
+    }  # fmt: skip
+    assert shown["differences"] == 0
+    assert jeongsan("balances")["payable:operator"] == -(
+        15_400 + 30_800 + 61_604 + 61_613 + 2_640 + 7_040  # with VAT
+    )
+    assert jeongsan("verify", "--deep")["ok"]
+    reference = next(one["id"] for one in shown["charges"] if one["kind"] == "cpu" and one["project"] == "P1")
+    events = jeongsan("trace", reference)["events"]
+    assert {one["id"].partition("@")[0] for one in events} == {"1", "2"}
+    assert reference in jeongsan("trace", f"event:/slurm#{events[0]['id']}")["charges"]
+
+
 @pytest.mark.parametrize("names", ["[project]\n", "not toml", '[project]\nlab1 = 1\n[models]\na = "b"\n'])
 def test_bad_map__is_refused_before_anything_is_taken_in(loaded, jeongsan, ingest, names):
     assert ingest(row(1), names=names, exit_code=2)["messages"]
