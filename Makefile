@@ -18,6 +18,8 @@ demo: $(ready) ## 2025년 사업을 넉 달치 정산 (the 2025 programme, four 
 
 test: $(ready) ## 모든 검사 (style, import floors, all tests on a real PostgreSQL)
 	@scripts/tool soffice libreoffice-calc fonts-nanum || true
+	@scripts/tool java default-jre-headless || true
+	@scripts/tool mvn maven || true
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/lint-imports

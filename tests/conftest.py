@@ -1,8 +1,11 @@
 """A real PostgreSQL for the tests: one embedded server under .jeongsan/tests, one database of its own for each test."""
 
+import fcntl
 import itertools
 import json
 import os
+import shutil
+import subprocess
 from hashlib import sha256
 from pathlib import Path
 
@@ -12,6 +15,7 @@ from sqlalchemy import create_engine, text
 
 from core import database, embedded, schema
 from core.settings import Settings
+from metering import kafka_client
 from portal.cli import main
 
 ROOT = Path(__file__).parents[1]
@@ -119,6 +123,67 @@ def jeongsan(settings):
         return json.loads(done.stdout) if done.stdout else {}
 
     return call
+
+
+def run_broker(*arguments: str) -> subprocess.CompletedProcess:
+    """`kafka/broker start`, `stop`, … for the tests' broker."""
+    environment = {**os.environ, "JEONGSAN_HOME": str(ROOT / ".jeongsan" / "tests")}
+    return subprocess.run(
+        [ROOT / "kafka" / "broker", *arguments], env=environment, capture_output=True, text=True, check=False
+    )
+
+
+@pytest.fixture(scope="session")
+def broker():
+    """The address of a real broker, shared by the test sessions of this checkout: the first starts it on an empty
+    folder, the last stops it."""
+    missing = [tool for tool in ("java", "mvn") if not shutil.which(tool)]
+    if missing:
+        pytest.skip(f"{', '.join(missing)} missing: sudo apt-get install -y default-jre-headless maven")
+    home = ROOT / ".jeongsan" / "tests"
+    home.mkdir(parents=True, exist_ok=True)
+    with (home / "kafka.users").open("w") as users:
+        if _only_user(users):
+            run_broker("wipe")
+        fcntl.flock(users, fcntl.LOCK_SH)
+        started = run_broker("start")
+        assert started.returncode == 0, started.stderr
+        yield started.stdout.strip().removeprefix("KAFKA_BOOTSTRAP=")
+        if _only_user(users):
+            run_broker("wipe")
+
+
+def _only_user(users) -> bool:
+    try:
+        fcntl.flock(users, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
+
+
+@pytest.fixture
+def kafka_settings(broker, monkeypatch):
+    """Settings of the tests' broker; the environment says the same."""
+    monkeypatch.setenv("KAFKA_BOOTSTRAP", broker)
+    return Settings(kafka_bootstrap=broker, home=ROOT / ".jeongsan" / "tests")
+
+
+@pytest.fixture
+def new_topic(kafka_settings):
+    """Makes topics of unique names that are deleted afterwards: new_topic(partitions, **configs) → its name."""
+    made = []
+
+    def make(partitions: int = 1, **configs: str) -> str:
+        made.append(f"test-{os.getpid()}-{next(numbers)}")
+        known = {"max.message.bytes": "71303168", **{name.replace("_", "."): value for name, value in configs.items()}}
+        with kafka_client.admin(kafka_settings) as client:
+            client.create_topics({made[-1]: {"num_partitions": partitions, "configs": known}}, wait_for_metadata=True)
+        return made[-1]
+
+    yield make
+    if made:
+        with kafka_client.admin(kafka_settings) as client:
+            client.delete_topics(made)
 
 
 @pytest.hookimpl(wrapper=True)
