@@ -1,0 +1,197 @@
+"""Drives the product through its commands beside the derivation, and compares every figure."""
+
+from collections import Counter
+from copy import deepcopy
+from fractions import Fraction
+from random import Random
+
+from tests.worlds.derivation import Programme
+from tests.worlds.generator import LOADED, toml
+from tests.worlds.known import Intake, Known
+from tests.worlds.usage import usage_rows
+
+MEASURES = ("lines", "matrix", "company", "hospital", "incentive", "budget")
+
+
+def charges(rows: list[dict]) -> dict[tuple, tuple]:
+    """Charge lines of an answer by (kind, project, service month, key), zeros left out."""
+    found: dict[tuple, tuple] = {}
+    for row in rows:
+        key = (row["kind"], row["project"], row["service_month"], row["key"])
+        amount, vat, _ = found.get(key, (0, 0, False))
+        found[key] = (amount + row["amount_krw"], vat + row["vat_krw"], row["correction"])
+    return {key: one for key, one in found.items() if one[0] or one[1]}
+
+
+def usage(rows: list[dict]) -> dict[tuple, Fraction]:
+    """Rows of `usage` by (project, meter, key, unit), zeros left out."""
+    found = {(row["project"], row["meter"], row["key"], row["unit"]): Fraction(row["quantity"]) for row in rows}
+    return {key: quantity for key, quantity in found.items() if quantity}
+
+
+def differences(what: str, want, got) -> list[str]:
+    """Where two figures, or trees of them, differ; a zero may be left out on either side."""
+    if isinstance(want, dict) or isinstance(got, dict):
+        want, got = want or {}, got or {}
+        return [
+            line
+            for key in sorted(want.keys() | got.keys(), key=str)
+            for line in differences(f"{what} {key}", want.get(key), got.get(key))
+        ]
+    return [] if (want or 0) == (got or 0) else [f"{what}: derived {want}, product {got}"]
+
+
+class Drive:
+    """One world, told to the product and to the derivation."""
+
+    def __init__(self, call, folder, world):
+        self.call, self.folder, self.world = call, folder, world
+        self.rng = Random(world.seed)
+        self.code = world.registry["programme"][0]["code"]
+        self.registry = deepcopy(world.registry)
+        self.intake, self.shown, self.number = Intake(self.registry), {}, 0
+        self.paid_by_agency = Counter()
+
+    def run(self, at_least: int = 1) -> list[str]:
+        """Differences, up to the end of the first month that shows one."""
+        self._load(LOADED)
+        self.programme = Programme(self.registry)
+        for era in self.world.eras:
+            found = self._era(era)
+            if len(found) >= at_least:
+                return found
+        deep = self.call("verify", "--deep")
+        found = [] if deep["ok"] else [f"verify --deep: {one}" for one in deep["findings"] if one["level"] == "ERROR"]
+        for month, figures in self.shown.items():
+            again = self.call("month", "show", month, "--programme", self.code)
+            found += differences(f"{month} shown at the end", figures, self._figures(again))
+        return found
+
+    def _file(self, name: str, text: str):
+        self.number += 1
+        path = self.folder / f"{self.number:03d}-{name}"
+        path.write_text(text, encoding="utf-8")
+        return path
+
+    def _load(self, now: str, exit_code: int = 0) -> None:
+        self.call("load", self._file("registry.toml", toml(self.registry)), now=now, exit_code=exit_code)
+
+    def _era(self, era) -> list[str]:
+        now = f"{era.close}T08:00:00+09:00"
+        closed = (
+            bool(self.programme.books.locked) and str(self.registry["programme"][0]["settlement_closes_on"]) < era.close
+        )
+        for agreement, amendment in era.amendments:
+            self._amend(agreement, amendment, now)
+        self._import(era.deposits, now)
+        for files in era.calls:
+            if self.rng.random() < 0.2:
+                files = [*files, files[0]]  # the same file again
+            self.call("ingest", *[self._file("events.jsonl", "\n".join(one)) for one in files], now=now)
+            for raw in (line for one in files for line in one):
+                self.intake.receive(raw, closed=closed)
+        return self._compare(era, Known(self.intake), f"{era.close}T09:00:00+09:00")
+
+    def _compare(self, era, known: Known, now: str) -> list[str]:
+        """Runs the month on both sides."""
+        month, options = era.month, ("--programme", self.code)
+        intake = self.call("intake")
+        found = [] if intake["balanced"] else ["intake is not balanced"]
+        found += differences(f"{month} intake", known.counts, {name: intake[name] for name in known.counts})
+        for one in [*self.shown, month]:
+            found += differences(
+                f"{month} usage {one}", usage_rows(known, one), usage(self.call("usage", "--month", one)["rows"])
+            )
+        dry = self.call("month", "run", month, *options, "--dry-run", now=now)
+        got = self.call("month", "run", month, *options, now=now)
+        found += differences(f"{month} dry run", self._figures(dry), self._figures(got))
+        want = self.programme.run(known, month)
+        self.shown[month] = self._figures(got)
+        found += differences(month, {name: want[name] for name in ("charges", *MEASURES)}, self.shown[month])
+        if (got["state"], got["differences"]) != ("locked", 0):
+            found.append(f"{month}: {got['state']} with {got['differences']} differences")
+        found += differences(f"{month} balances", self.programme.balances(), self.call("balances", *options))
+        self._import(self._settled(), now)
+        return found + differences(f"{month} paid", self.programme.balances(), self.call("balances", *options))
+
+    def _figures(self, answer: dict) -> dict:
+        return {"charges": charges(answer["charges"])} | {name: answer[name] for name in MEASURES}
+
+    def _amend(self, code: str, amendment: dict, now: str) -> None:
+        """Loads an amendment on both sides; the product refuses one below what was executed."""
+        agreement = next(one for one in self.registry["agreement"] if one["code"] == code)
+        if not agreement["starts"] <= amendment["effective"] <= agreement["ends"]:
+            return
+        before = list(agreement.get("amendment", []))
+        taken = {one["effective"].strftime("%Y-%m") for one in before} | {agreement["starts"].strftime("%Y-%m")}
+        first_open = now[:5] + f"{int(now[5:7]) - 1:02d}" if now[5:7] != "01" else f"{int(now[:4]) - 1}-12"
+        if taken & {amendment["effective"].strftime("%Y-%m"), first_open} or max(taken) > first_open:
+            return
+        agreement["amendment"] = [*before, amendment]
+        lines = self.programme.books.lines
+        refused = any(krw < lines[line]["voucher_krw"] for line, krw in amendment["limits"].items())
+        self._load(now, exit_code=3 if refused else 0)
+        if refused:
+            agreement["amendment"] = before
+        else:
+            self.programme.refer(self.registry)
+
+    def _settled(self) -> list[tuple]:
+        """What the agency, companies and the operator pay after a run: all, a part, or not yet."""
+        rows = []
+        balances, rng = self.programme.balances(), self.rng
+        for account, krw in sorted(balances.items()):
+            if account.startswith("receivable:company:") and rng.random() < 0.8:
+                rows.append((account, self._part(krw), rng.choice(["bank", "stripe"])))
+            elif account in ("payable:operator",) or account.startswith("payable:incentive:"):
+                rows += [(account, self._part(-krw), "bank")] if rng.random() < 0.7 else []
+            elif account.startswith("payable:hospital:"):
+                rows += self._to_hospital(account, -krw)
+            elif account.startswith("deposit:") and account.removeprefix("deposit:") in self.programme.books.closed:
+                rows += [(account, krw, "bank")] if rng.random() < 0.7 else []
+        if balances.get("cash:stripe", 0) > 0:
+            rows.append(("cash:stripe", balances["cash:stripe"], "bank"))
+        return [row for row in rows if row[1]] + ([("receivable:company:P77", 5, "bank")] if rng.random() < 0.3 else [])
+
+    def _to_hospital(self, account: str, owed_krw: int) -> list[tuple]:
+        _, _, hospital, project = account.split(":")
+        lines = {
+            line["code"]: line
+            for one in self.registry["agreement"]
+            if one["project"] == project
+            for line in one["line"]
+        }
+        voucher = sum(
+            self.programme.books.lines[code]["voucher_krw"]
+            for code, one in lines.items()
+            if one["supplier"] == hospital
+        )
+        agency = voucher - self.paid_by_agency[account]
+        rows = []
+        if self.rng.random() < 0.8:
+            rows.append((account, agency, "agency"))
+            self.paid_by_agency[account] += agency
+        if self.rng.random() < 0.7:
+            rows.append((account, self._part(owed_krw - agency), "bank"))
+        return rows
+
+    def _part(self, krw: int) -> int:
+        return krw if self.rng.random() < 0.7 else krw // 3
+
+    def _import(self, rows: list[tuple], now: str) -> None:
+        """Imports rows of (account, won, channel), twice."""
+        if not rows:
+            return
+        text = "paid_at,channel,account,amount_krw,reference,counterparty\n"
+        for number, (account, krw, *channel) in enumerate(rows):
+            row = {
+                "channel": channel[0] if channel else "bank",
+                "account": account,
+                "amount_krw": krw,
+                "reference": f"R{self.number}-{number}",
+            }
+            self.programme.pay(row)
+            text += f"{now},{row['channel']},{account},{krw},{row['reference']},X\n"
+        path = self._file("payments.csv", text)
+        for _ in range(2):
+            self.call("payments", "import", path, now=now)
