@@ -10,7 +10,7 @@ import click
 MODULES = {
     "init": "reference", "load": "reference",
     "ingest": "metering", "intake": "metering", "quarantine": "metering", "usage": "metering",
-    "topics": "kafka", "produce": "kafka",
+    "topics": "kafka", "produce": "kafka", "consume": "consume", "replay": "consume",
     "month": "closing", "statements": "closing", "verify": "closing",
     "balances": "books", "payments": "books", "trace": "books",
 }  # fmt: skip

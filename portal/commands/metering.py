@@ -54,7 +54,7 @@ def ingest(call: Call, paths: tuple[Path, ...], form: str, source: str | None, m
         rows.append({"file": str(path), **dataclasses.asdict(counts), **_apart(reader)})
     apart = {name: sum(row.get(name, 0) for row in rows) for name in APART if any(readers)}
     document = {"files": rows, **dataclasses.asdict(total), **apart}
-    return Answer(document=document, text="\n".join(_counts_text(call, str(row["file"]), row) for row in rows))
+    return Answer(document=document, text="\n".join(counts_text(call, str(row["file"]), row) for row in rows))
 
 
 def _sacct_reader(path: Path, form: str, source: str | None, names: SlurmMap | None) -> SacctReader | None:
@@ -84,7 +84,7 @@ def _progress(call: Call, path: Path) -> Callable[[int], None]:
     return say
 
 
-def _counts_text(call: Call, name: str, counts: dict) -> str:
+def counts_text(call: Call, name: str, counts: dict) -> str:
     names = {**NAMES, **{key: one for key, one in APART.items() if key in counts}}
     parts = (f"{call.say(*one)} {counts[key]:,}" for key, one in names.items())
     return f"{name}: {' · '.join(parts)}"
@@ -96,7 +96,7 @@ def intake(call: Call) -> Answer:
     with database.service_engine(call.settings).connect() as connection:
         counts = quarantine.intake_counts(connection)
     holds = call.say("맞습니다", "holds") if counts["balanced"] else call.say("맞지 않습니다", "does NOT hold")
-    text = _counts_text(call, call.say("수신 항등식", "intake"), counts) + f" – {holds}"
+    text = counts_text(call, call.say("수신 항등식", "intake"), counts) + f" – {holds}"
     return Answer(document=counts, text=text, exit_code=0 if counts["balanced"] else 1)
 
 
