@@ -11,7 +11,8 @@ import msgspec
 
 from metering import rules
 from metering.modes import BATCH, CONTENT_TYPE, STRUCTURED
-from metering.rules import RECORD_LIMIT_BYTES, Rejection
+from metering.rules import RECORD_LIMIT_BYTES, Rejection, UsageEvent
+from metering.sacct import SacctReader
 
 SINGLE_MODE, BATCH_MODE, BINARY_MODE = MODES = ("single", "batch", "binary")
 BATCH_EVENTS = 100
@@ -55,6 +56,21 @@ def _events(record: bytes) -> list[bytes]:
     """The events of a line; a line that is no readable batch is sent as it is."""
     parts = rules.unfold(record)
     return [record] if isinstance(parts, Rejection) or not parts else parts
+
+
+def job_records(reader: SacctReader, rows: Iterable[tuple[int, bytes]]) -> Iterator[bytes]:
+    """The events of accounting rows in JSON; a row that cannot be read or is not mapped comes as it is."""
+    for row in rows:
+        events, rejections = reader.read([row])
+        for event in (events[place] for place in range(len(events))):
+            yield event_json(event)
+        yield from (rejection.payload for _, rejection in rejections)
+
+
+def event_json(event: UsageEvent) -> bytes:
+    """An event that is not GPU usage in CloudEvents JSON."""
+    known = {"specversion": "1.0", "id": event.id, "source": event.source, "type": rules.TYPES[event.type]}
+    return rules.canonical_json(known | {"data": event.values})
 
 
 def project_key(event: bytes) -> bytes | None:

@@ -1,16 +1,18 @@
 """topics and produce: the broker's topics, and events from files to the broker."""
 
 import dataclasses
+from collections.abc import Iterator
 from pathlib import Path
 
 import click
 
-from metering import files, kafka_topics
+from metering import files, kafka_topics, messages
 from metering.kafka_producer import COMPRESSIONS, Produced, Producer
 from metering.kafka_topics import CheckedTopic
-from metering.messages import MODES, messages
+from metering.messages import MODES
+from portal import event_files
 from portal.command import Answer, Call, command
-from portal.reading import told
+from portal.event_files import EventFile
 
 commands = click.Group()
 EVENTS = "usage.events"
@@ -46,24 +48,31 @@ def _topic_text(call: Call, topic: CheckedTopic) -> str:
 
 
 @command(commands, "produce", help="Sends events from files to the broker.")
-@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
+@event_files.options
 @click.option("--mode", type=click.Choice(MODES), default=MODES[0], help="One event a record, batches, or binary mode.")
 @click.option("--compression", type=click.Choice(COMPRESSIONS), default="none", help="Of Kafka's record batches.")
 @click.option("--topic", default=EVENTS, help="Instead of usage.events.")
-def produce(call: Call, paths: tuple[Path, ...], mode: str, compression: str, topic: str) -> Answer:
+def produce(
+    call: Call, paths: tuple[Path, ...], form: str, source: str | None, map_path: Path | None, mode: str,
+    compression: str, topic: str,
+) -> Answer:  # fmt: skip
     """The same files as ingest. A line that cannot be read is sent as it is: the consumer judges it."""
-    for path in paths:
-        with files.opened(path):
-            pass
+    found = event_files.event_files(paths, form, source, map_path)
     total, rows = Produced(), []
     with Producer(call.settings, topic, compression) as producer:
-        for path in paths:
-            records = (record for _, record in files.records(path, told(call, path)))
-            sent = producer.send(messages(records, mode))
+        for one in found:
+            sent = producer.send(messages.messages(_records(call, one), mode))
             total += sent
-            rows.append({"file": str(path), **dataclasses.asdict(sent)})
+            rows.append({"file": str(one.path), **dataclasses.asdict(sent), **one.apart})
     document = {"topic": topic, "mode": mode, "files": rows, **dataclasses.asdict(total)}
     return Answer(document=document, text="\n".join(_sent_text(call, topic, row) for row in rows))
+
+
+def _records(call: Call, one: EventFile) -> Iterator[bytes]:
+    say = event_files.told(call, one.path)
+    if one.reader is None:
+        return (record for _, record in files.records(one.path, say))
+    return messages.job_records(one.reader, files.rows(one.path, say))
 
 
 def _sent_text(call: Call, topic: str, row: dict) -> str:

@@ -1,25 +1,20 @@
 """ingest, intake, quarantine and usage: events in, usage out."""
 
 import dataclasses
-import time
-from collections.abc import Callable
 from pathlib import Path
 
 import click
 
 from core import database
-from core.errors import BadInput
 from core.month import Month
 from metering import files, quarantine
 from metering.intake import Intake
 from metering.monthly import metered_month
-from metering.sacct import SacctReader, SlurmMap, looks_like_sacct
-from metering.slurm_map import read_map
 from metering.store import Counts
+from portal import event_files
 from portal.command import Answer, Call, command
 
 commands = click.Group()
-PROGRESS_S = 2
 NAMES = {
     "received": ("수신", "received"),
     "stored": ("저장", "stored"),
@@ -31,60 +26,28 @@ APART = {"running": ("실행 중", "still running"), "unstarted": ("시작 전 �
 
 
 @command(commands, "ingest", help="Takes in events from files (JSON lines, a JSON array, SLURM accounting).")
-@click.argument("paths", metavar="FILE...", nargs=-1, required=True, type=click.Path(path_type=Path))
-@click.option(
-    "--format", "form", type=click.Choice(["auto", "cloudevents", "sacct"]), default="auto", help="What the files hold."
-)
-@click.option("--source", help="sacct: the events' source; slurm://CLUSTER when left out.")
-@click.option("--map", "map_path", type=click.Path(path_type=Path), help="sacct: accounts and partitions (TOML).")
+@event_files.options
 def ingest(call: Call, paths: tuple[Path, ...], form: str, source: str | None, map_path: Path | None) -> Answer:
     """Takes files in through the very path of Kafka's events; says what became of each record."""
     topics = [files.topic_of(path) for path in paths]
-    names = read_map(map_path) if map_path else None
-    readers = [_sacct_reader(path, form, source, names) for path in paths]
+    found = event_files.event_files(paths, form, source, map_path)
     intake = Intake(database.service_engine(call.settings))
     total, rows = Counts(), []
-    for path, topic, reader in zip(paths, topics, readers, strict=True):
-        say = _progress(call, path)
-        if reader is None:
-            counts = intake.ingest(topic, 0, files.records(path, say), call.now)
+    for one, topic in zip(found, topics, strict=True):
+        say = event_files.told(call, one.path)
+        if one.reader is None:
+            counts = intake.ingest(topic, 0, files.records(one.path, say), call.now)
         else:
-            counts = intake.ingest(topic, 0, files.rows(path, say), call.now, reader.read)
+            counts = intake.ingest(topic, 0, files.rows(one.path, say), call.now, one.reader.read)
         total += counts
-        rows.append({"file": str(path), **dataclasses.asdict(counts), **_apart(reader)})
-    apart = {name: sum(row.get(name, 0) for row in rows) for name in APART if any(readers)}
+        rows.append({"file": str(one.path), **dataclasses.asdict(counts), **one.apart})
+    apart = {name: sum(row.get(name, 0) for row in rows) for name in APART if any(one.reader for one in found)}
     document = {"files": rows, **dataclasses.asdict(total), **apart}
     return Answer(document=document, text="\n".join(counts_text(call, str(row["file"]), row) for row in rows))
 
 
-def _sacct_reader(path: Path, form: str, source: str | None, names: SlurmMap | None) -> SacctReader | None:
-    """The reader of a file of SLURM accounting; None for events. Raises BadInput when there is no map."""
-    if form == "cloudevents" or (form == "auto" and not looks_like_sacct(files.first_line(path))):
-        return None
-    if names is None:
-        raise BadInput(f"{path}: SLURM 회계 파일입니다. --map 파일.toml 을 주세요 (sacct: give --map FILE.toml).")
-    return SacctReader(names=names, source=source)
-
-
-def _apart(reader: SacctReader | None) -> dict[str, int]:
-    """Rows that are no usage (yet), counted apart from what was received."""
-    return {} if reader is None else {name: getattr(reader, name) for name in APART}
-
-
-def _progress(call: Call, path: Path) -> Callable[[int], None]:
-    """Says on stderr, every two seconds at most, how much of a long file has been read."""
-    size, said = path.stat().st_size, [time.monotonic()]
-
-    def say(done: int) -> None:
-        if time.monotonic() - said[0] >= PROGRESS_S:
-            said[0] = time.monotonic()
-            share = f"{path.name}: {done * 100 // max(size, 1)} % ({done >> 20} / {size >> 20} MiB)"
-            call.progress(f"{share} 읽음", f"{share} read")
-
-    return say
-
-
 def counts_text(call: Call, name: str, counts: dict) -> str:
+    """The counts in a line."""
     names = {**NAMES, **{key: one for key, one in APART.items() if key in counts}}
     parts = (f"{call.say(*one)} {counts[key]:,}" for key, one in names.items())
     return f"{name}: {' · '.join(parts)}"
