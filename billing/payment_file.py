@@ -13,6 +13,7 @@ COLUMNS = ("paid_at", "channel", "account", "amount_krw", "reference", "counterp
 CHANNELS = ("bank", "agency", "stripe")
 INSTANT = re.compile(r"2[01]\d\d-\d\d-\d\dT\d\d:\d\d(:\d\d(\.\d{1,6})?)?(Z|[+-]\d\d:\d\d)", re.ASCII)
 AMOUNT = re.compile(r"-?\d{1,15}", re.ASCII)
+TOO_LONG = re.compile(r"-?\d{16,}", re.ASCII)
 LONGEST = 300
 
 
@@ -99,7 +100,9 @@ def _problems(values: dict[str, str]) -> Iterator[str]:
     if values["channel"] not in CHANNELS:
         yield f"channel '{values['channel']}': {' / '.join(CHANNELS)} 가운데 하나여야 합니다 (unknown channel)."
     amount = values["amount_krw"]
-    if not AMOUNT.fullmatch(amount):
+    if TOO_LONG.fullmatch(amount):
+        yield f"amount_krw '{amount}': 15자리를 넘습니다 (too large)."
+    elif not AMOUNT.fullmatch(amount):
         yield f"amount_krw '{amount}': 쉼표, 소수점, 기호 없는 원 단위 정수로 적으세요 (whole won, digits only)."
     elif int(amount) == 0:
         yield "amount_krw: 0원입니다 (zero)."

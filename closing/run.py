@@ -53,6 +53,8 @@ def dry_run(engine: Engine, programme: str, month: Month, now: datetime) -> dict
     with engine.connect() as connection, connection.begin() as transaction:
         _check_begun(connection, programme, month)
         closed = locked_months(connection, programme)
+        if closed and month < closed[-1] and month not in closed:
+            raise RuleRefused(f"{month}: {closed[-1]} 까지 마감되었습니다 (closed up to {closed[-1]}).")
         if month not in closed:
             done = finished_steps(connection, programme, month)
             for step in STEPS[:-1]:

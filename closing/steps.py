@@ -18,6 +18,7 @@ from ledger.books import post as post_entries
 from metering.usage import freeze_mark
 from registry.terms import programme_terms
 from reports.audit import findings
+from reports.layout import NotZero
 from reports.month import company_figures, hospital_figures, month_lines
 from reports.statements import prepare
 from reports.statements import publish as publish_files
@@ -148,7 +149,12 @@ def reconcile(connection: Connection, context: Context) -> dict:
         {"programme": context.programme, "month": context.month.first},
     )
     derived = _result(connection, context).derived
-    statements = prepare(connection, context.programme, context.month)
+    try:
+        statements = prepare(connection, context.programme, context.month)
+    except NotZero as error:
+        context.ties = [_failed_check(error)]
+        context.difference_count = 1
+        return {}
     ties = month_ties(connection, terms, context.month, derived, frozen, statements.totals)
     context.ties = [
         {"name": tie.name, "left": tie.left, "right": tie.right, "difference": tie.difference, "note": tie.note}
@@ -157,6 +163,14 @@ def reconcile(connection: Connection, context: Context) -> dict:
     context.difference_count = sum(tie.difference not in (0, "0") for tie in ties)
     context.files = statements.complete(ties, findings(connection, terms, context.month))
     return {"ties": context.ties}
+
+
+def _failed_check(error: NotZero) -> dict:
+    """A check of a statement that is not zero, as a line of the reconciliation."""
+    return {
+        "name": f"정산서 검산 {error.sheet}!{error.cell}", "left": int(error.residual), "right": 0,
+        "difference": int(error.residual), "note": f"={error.formula}",
+    }  # fmt: skip
 
 
 def publish(connection: Connection, context: Context) -> dict:

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterable, Iterator
 from sqlalchemy import Connection, Engine, text
 
 from billing.booked import month_charges
-from closing.derive import rate_month, settle
+from closing.derive import MonthResult, rate_month, settle
 from closing.inputs import gather
 from core.month import Month
 from ledger.books import locked_months
@@ -14,6 +14,7 @@ from metering.quarantine import intake_counts
 from metering.usage import rederive
 from registry.terms import programme_codes, programme_terms
 from reports.month import month_lines
+from reports.statements import altered_files
 from reports.tie_out import budget_ties
 from reports.ties import Finding
 
@@ -48,11 +49,12 @@ def _books(connection: Connection, programme: str) -> Iterator[Finding]:
     yield from _errors("zero sum", unbalanced_entries(connection, programme))
     yield from _errors("account balances", wrong_balances(connection, programme))
     yield from _errors("closed month", late_entries(connection, programme))
+    yield from _errors("published file", altered_files(connection, programme))
 
 
 def _budget(connection: Connection, programme: str) -> Iterator[Finding]:
     terms = programme_terms(connection, programme)
-    for month in locked_months(connection, programme)[-1:]:
+    for month in locked_months(connection, programme):
         for tie in budget_ties(connection, terms, month):
             if tie.difference:
                 yield Finding(
@@ -100,10 +102,31 @@ def _rederived_month(connection: Connection, programme: str, month: Month) -> It
                 message=f"{month} {key}: 장부 {pair[0]} ≠ 다시 계산 {pair[1]}",
                 refs=(f"charge:{month}/{row.project}/{row.service_month}/{row.kind}/{row.key}",),
             )  # fmt: skip
+    yield from _rederived_entries(connection, programme, month, result)
     lines = {line.line: line for line in month_lines(connection, programme, month)}
     for line in result.lines:
         if lines.get(line.line) != line:
             yield Finding(
                 level="ERROR", check="split derived anew", message=f"{month} {line.line}: 재원 분담이 다릅니다.",
                 refs=(f"line:{month}/{line.line}",),
+            )  # fmt: skip
+
+
+def _rederived_entries(connection: Connection, programme: str, month: Month, result: MonthResult) -> Iterator[Finding]:
+    """The run's entries and the incentive shares in them, posting by posting."""
+    rows = connection.execute(
+        text(
+            "SELECT reference, number, jsonb_object_agg(code, amount_krw) AS postings FROM entry"
+            " JOIN posting ON posting.entry_id = entry.id JOIN account ON account.id = posting.account_id"
+            " WHERE entry.programme = :programme AND starts_with(reference, :run) GROUP BY entry.id"
+        ),
+        {"programme": programme, "run": f"run:{month}:"},
+    )
+    booked = {row.reference: dict(row.postings) for row in rows}
+    derived = {one.reference: dict(one.postings) for one in result.entries if one.reference.startswith("run:")}
+    for reference in sorted({*booked, *derived}):
+        if booked.get(reference) != derived.get(reference):
+            yield Finding(
+                level="ERROR", check="entry derived anew", refs=(f"balance:budget:available@{month}",),
+                message=f"{reference}: 장부 {booked.get(reference)} ≠ 다시 계산 {derived.get(reference)}",
             )  # fmt: skip

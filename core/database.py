@@ -15,6 +15,7 @@ from core.settings import Settings
 
 DATABASE = "jeongsan"
 SERVICE_ROLE = "jeongsan_service"
+SERVICE_PASSWORD = "service.password"
 
 
 def _sqlalchemy_url(url: str) -> URL:
@@ -52,8 +53,13 @@ def service_url(settings: Settings) -> str:
     """URL of the role that the service runs as: DATABASE_URL, or that of the embedded server."""
     if settings.database_url:
         return settings.database_url
+    if not (settings.home / SERVICE_PASSWORD).exists():
+        raise ServerUnreachable(
+            f"{settings.home}: 아직 준비되지 않았습니다. `jeongsan init` 을 먼저 실행하세요 "
+            "(run `jeongsan init` first)."
+        )
     server = embedded.acquire(settings.home)
-    return server.url(SERVICE_ROLE, _service_password(settings.home), DATABASE)
+    return server.url(SERVICE_ROLE, (settings.home / SERVICE_PASSWORD).read_text(), DATABASE)
 
 
 def owner_url(settings: Settings) -> str:
@@ -69,13 +75,12 @@ def owner_url(settings: Settings) -> str:
     return server.url("postgres", server.password, DATABASE)
 
 
-def _service_password(home: Path) -> str:
-    path = home / "service.password"
+def _make_service_password(home: Path) -> None:
+    path = home / SERVICE_PASSWORD
     if not path.exists():
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
         with os.fdopen(descriptor, "w") as file:
             file.write(secrets.token_urlsafe(24))
-    return path.read_text()
 
 
 def service_engine(settings: Settings) -> Engine:
@@ -113,7 +118,12 @@ def create_embedded_database(settings: Settings) -> None:
 
 
 def service_credentials(settings: Settings) -> tuple[str, str]:
-    """Name and password of the service's role, as DATABASE_URL or the embedded server's files state them."""
+    """Name and password of the service's role, as DATABASE_URL or the embedded server's files state them.
+
+    The embedded server's password is made when there is none yet.
+    """
+    if not settings.database_url:
+        _make_service_password(settings.home)
     url = _sqlalchemy_url(service_url(settings))
     return url.username or SERVICE_ROLE, str(url.password or "")
 

@@ -71,8 +71,8 @@ def acquire(home: Path) -> EmbeddedServer:
             _create_cluster(binaries, data, password, account)
         port = _running_port(data)
         if port is None:
-            port = _start(binaries, data, account)
             _start_watcher(home, binaries, data, account)
+            port = _start(binaries, data, account)
     return EmbeddedServer(port=port, password=password)
 
 

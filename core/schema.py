@@ -8,6 +8,7 @@ from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, Engine, text
 
 from core import database
+from core.errors import BadInput
 from core.settings import Settings
 
 
@@ -45,7 +46,13 @@ def initialise(settings: Settings) -> tuple[str | None, str | None]:
     """Creates or migrates the database and the service's role; returns the revision before and after."""
     if not settings.database_url:
         database.create_embedded_database(settings)
+    user, password = database.service_credentials(settings)
     owner = database.owner_engine(settings)
+    if user == owner.url.username:
+        raise BadInput(
+            f"DATABASE_URL과 DATABASE_OWNER_URL의 역할이 같습니다 ('{user}'). 서비스는 표를 소유하지 않는 역할로 "
+            "실행해야 합니다 (the service needs a role of its own that owns nothing)."
+        )
     revisions = migrate(owner)
-    grant_service_role(owner, *database.service_credentials(settings))
+    grant_service_role(owner, user, password)
     return revisions

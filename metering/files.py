@@ -115,7 +115,8 @@ def _lines(reader: _Reader) -> Iterator[Record]:
 
 
 def _elements(reader: _Reader) -> Iterator[Record]:
-    """The elements of an array. What stands between them and is no object comes as a record that cannot be read."""
+    """The elements of an array. What stands between them and is no object, and an element that never ends, come as
+    records that cannot be read."""
     data, at, depth, start, line = b"", 0, 0, 0, 1
     while chunk := reader.read(max(CHUNK_BYTES, len(data))):
         data, at = data[start:] + chunk, at - start
@@ -144,7 +145,10 @@ def _elements(reader: _Reader) -> Iterator[Record]:
             at = token.end()
         if len(data) - start > KEEP_BYTES:
             break
-    yield from _between(data[start:], line)
+    if depth > 1:
+        yield line, data[start:]
+    else:
+        yield from _between(data[start:], line)
 
 
 def _between(text: bytes, line: int) -> Iterator[Record]:

@@ -107,3 +107,31 @@ def intake_counts(connection: Connection) -> dict[str, int | bool]:
     ).one()
     parts = row.stored + row.duplicate + row.quarantined + row.dead_lettered
     return {**row._mapping, "balanced": row.received == parts}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Problems:
+    """What of a topic was not stored since a mark: the first dead letters, and quarantined events by reason."""
+
+    dead_letters: list[tuple[int, str, str]]
+    quarantined: dict[str, int]
+
+
+def problems(connection: Connection, topic: str, since: int, limit: int) -> Problems:
+    """Dead letters (record, reason, detail), `limit` at most, and quarantined events, of batches after a mark."""
+    of_topic = {"topic": topic, "since": since, "limit": limit}
+    letters = connection.execute(
+        text(
+            "SELECT record, reason, detail FROM dead_letter JOIN term ON term.id = topic_id"
+            " WHERE value = :topic AND batch_id > :since ORDER BY record, dead_letter.id LIMIT :limit"
+        ),
+        of_topic,
+    )
+    held = connection.execute(
+        text(
+            "SELECT reason, count(*) AS count FROM quarantine JOIN term ON term.id = topic_id"
+            " WHERE value = :topic AND batch_id > :since AND status = 'waiting' GROUP BY reason ORDER BY reason"
+        ),
+        of_topic,
+    )
+    return Problems(dead_letters=[tuple(row) for row in letters], quarantined={row.reason: row.count for row in held})

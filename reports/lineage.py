@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
+from hashlib import sha256
 from pathlib import Path
 
 from sqlalchemy import Connection, Row, text
@@ -290,10 +291,21 @@ def _cell(connection: Connection, reference: str) -> Found:
         content = Path(path).read_bytes()
     except OSError as error:
         raise BadInput(f"{path}: 파일을 읽을 수 없습니다 (cannot be read): {error.strerror}") from None
+    _require_published(connection, path, content)
     found = locate(content, sheet, cell)
     references = _summed(content, sheet, found.removeprefix("sum:")) if found.startswith("sum:") else [found]
     charges = [one for name in references for one in _followed(connection, name).charges]
     return Found(amount_krw=cell_value(content, sheet, cell), parents=references, charges=charges)
+
+
+def _require_published(connection: Connection, path: str, content: bytes) -> None:
+    """A file that was sorted, edited or never published proves nothing."""
+    digest = sha256(content).hexdigest()
+    if not connection.scalar(text("SELECT 1 FROM published_file WHERE sha256 = :digest LIMIT 1"), {"digest": digest}):
+        raise BadInput(
+            f"{path}: 공표한 통합문서가 아니거나 그 뒤에 바뀌었습니다. `jeongsan statements` 로 다시 받으세요 "
+            f"(not a published workbook, or changed since; sha256 {digest})."
+        )
 
 
 def _summed(content: bytes, sheet: str, area: str) -> list[str]:

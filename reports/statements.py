@@ -134,6 +134,18 @@ def _write(out_dir: Path, name: str, content: bytes) -> Path:
     return path
 
 
+def altered_files(connection: Connection, programme: str) -> list[tuple[str, str]]:
+    """Published workbooks whose stored bytes do not give the recorded hash: (message, reference)."""
+    rows = connection.execute(
+        text(
+            "SELECT month, name FROM published_file"
+            " WHERE programme = :programme AND encode(sha256(content), 'hex') <> sha256 ORDER BY month, name"
+        ),
+        {"programme": programme},
+    )
+    return [(f"{row.name}: 저장된 파일이 기록된 해시와 다릅니다", f"tie:{row.month:%Y-%m}") for row in rows]
+
+
 def _numbered(figures: Figures, kind: str) -> list[str]:
     """The companies or hospitals whose statements the documents step numbered, by code."""
     return sorted(

@@ -4,6 +4,7 @@ import dataclasses
 from pathlib import Path
 
 import click
+from sqlalchemy import Engine
 
 from core import database
 from core.month import Month
@@ -11,10 +12,12 @@ from metering import files, quarantine
 from metering.intake import Intake
 from metering.monthly import metered_month
 from metering.store import Counts
+from metering.usage import last_mark
 from portal import event_files
 from portal.command import Answer, Call, command
 
 commands = click.Group()
+SHOWN_PROBLEMS = 20
 NAMES = {
     "received": ("수신", "received"),
     "stored": ("저장", "stored"),
@@ -31,19 +34,46 @@ def ingest(call: Call, paths: tuple[Path, ...], form: str, source: str | None, m
     """Takes files in through the very path of Kafka's events; says what became of each record."""
     topics = [files.topic_of(path) for path in paths]
     found = event_files.event_files(paths, form, source, map_path)
-    intake = Intake(database.service_engine(call.settings))
+    engine = database.service_engine(call.settings)
+    intake = Intake(engine)
     total, rows = Counts(), []
     for one, topic in zip(found, topics, strict=True):
         say = event_files.told(call, one.path)
+        with engine.connect() as connection:
+            since = last_mark(connection)
         if one.reader is None:
             counts = intake.ingest(topic, 0, files.records(one.path, say), call.now)
         else:
             counts = intake.ingest(topic, 0, files.rows(one.path, say), call.now, one.reader.read)
         total += counts
-        rows.append({"file": str(one.path), **dataclasses.asdict(counts), **one.apart})
+        problems = _problems(engine, topic, since)
+        rows.append({"file": str(one.path), **dataclasses.asdict(counts), **one.apart, **problems})
     apart = {name: sum(row.get(name, 0) for row in rows) for name in APART if any(one.reader for one in found)}
     document = {"files": rows, **dataclasses.asdict(total), **apart}
-    return Answer(document=document, text="\n".join(counts_text(call, str(row["file"]), row) for row in rows))
+    return Answer(document=document, text="\n".join(line for row in rows for line in _file_text(call, row)))
+
+
+def _problems(engine: Engine, topic: str, since: int) -> dict:
+    """What of a file was not stored: the first dead letters by line, and the reasons of quarantine."""
+    with engine.connect() as connection:
+        found = quarantine.problems(connection, topic, since, SHOWN_PROBLEMS)
+    letters = [dict(zip(("line", "reason", "detail"), one, strict=True)) for one in found.dead_letters]
+    return {"dead_letters": letters, "quarantine_reasons": found.quarantined}
+
+
+def _file_text(call: Call, row: dict) -> list[str]:
+    """A file's counts, then what was not stored: file, line and why."""
+    lines = [counts_text(call, row["file"], row)]
+    lines += [f"  {row['file']}:{one['line']}: {one['reason']}: {one['detail']}" for one in row["dead_letters"]]
+    more = row["dead_lettered"] - len(row["dead_letters"])
+    if more > 0:
+        lines.append(call.say(f"  … 판독 불가 {more:,}건 더", f"  … {more:,} more dead letters"))
+    lines += [
+        call.say(f"  격리 {reason}: {count:,}건 (`jeongsan quarantine list`)",
+                 f"  quarantined {reason}: {count:,} (`jeongsan quarantine list`)")
+        for reason, count in row["quarantine_reasons"].items()
+    ]  # fmt: skip
+    return lines
 
 
 def counts_text(call: Call, name: str, counts: dict) -> str:

@@ -249,3 +249,50 @@ def test_amended_line__moves_the_charge_and_its_vat_to_the_other_hospital(world)
     assert (december["lines"]["L11"]["vat_krw"], december["lines"]["L12"]["vat_krw"]) == (-1_234_500, 135_700)
     assert december["hospital"]["H1"]["vat_krw"] == -1_234_500
     assert (december["state"], december["differences"]) == ("locked", 0)
+
+
+def test_verify__finds_a_published_file_that_was_changed(world, jeongsan, owner):
+    world.run("2025-11")
+    with owner.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE published_file DISABLE TRIGGER append_only")
+        connection.execute(text("UPDATE published_file SET content = content || '\\x00' WHERE name LIKE '%대사%'"))
+    found = jeongsan("verify", exit_code=1)
+    assert [one["check"] for one in found["findings"]] == ["published file"]
+
+
+def test_verify_deep__finds_an_entry_of_a_run_with_other_amounts(world, jeongsan, owner):
+    world.ingest(*work("w1", "L21", 10, project="P2"), now=CLOSE["2025-11"])
+    world.run("2025-11")
+    with owner.begin() as connection:
+        for table in ("posting", "account"):
+            connection.exec_driver_sql(f"ALTER TABLE {table} DISABLE TRIGGER USER")
+        connection.execute(
+            text(
+                "UPDATE posting SET amount_krw = amount_krw + sign(amount_krw) FROM entry"
+                " WHERE entry.id = entry_id AND entry.reference = 'run:2025-11:fee:P2'"
+            )
+        )
+    checks = {one["check"] for one in jeongsan("verify", "--deep", exit_code=1)["findings"]}
+    assert "entry derived anew" in checks
+
+
+def test_dry_run__of_a_month_that_was_passed_over_is_refused(world, jeongsan):
+    world.run("2025-11")
+    now = CLOSE["2025-12"]
+    refused = jeongsan("month", "run", "2025-10", "--programme", "V25", "--dry-run", now=now, exit_code=3)
+    assert "closed up to 2025-11" in refused["messages"][0]
+
+
+def test_ingest__says_file_line_and_reason_of_what_was_not_stored(world):
+    path = world.folder / "bad.jsonl"
+    path.write_text('{"specversion":\n' + json.dumps(event("result.exported", "r1", project="NONE")) + "\n")
+    document = world.call("ingest", path, now=CLOSE["2025-11"])
+    (row,) = document["files"]
+    (letter,) = row["dead_letters"]
+    assert (letter["line"], letter["reason"]) == (1, "not_json")
+
+
+def test_init__refuses_a_service_that_owns_its_tables(settings, jeongsan, monkeypatch):
+    monkeypatch.setenv("DATABASE_URL", settings.database_owner_url)
+    refused = jeongsan("init", exit_code=2)
+    assert "owns nothing" in refused["messages"][0]

@@ -69,3 +69,11 @@ def test_trace__what_is_no_reference_is_said(jeongsan, settings):
         "none.xlsx!A!B1",
     ):
         jeongsan("trace", reference, exit_code=2)
+
+
+def test_trace__a_workbook_that_was_changed_after_publishing_is_refused(jeongsan, december, tmp_path):
+    jeongsan("statements", "2025-12", "--programme", PROGRAMME, "--out", tmp_path)
+    book = tmp_path / f"{PROGRAMME}_2025-12_기업정산서_C1.xlsx"
+    book.write_bytes(book.read_bytes() + b"\0")
+    refused = jeongsan("trace", f"{book}!정산서!C11", exit_code=2)
+    assert "not a published workbook" in refused["messages"][0]
