@@ -284,12 +284,12 @@ def test_dry_run__of_a_month_that_was_passed_over_is_refused(world, jeongsan):
 
 
 def test_ingest__says_file_line_and_reason_of_what_was_not_stored(world):
+    unknown = event("result.exported", "r1", project="NONE", at="2025-11-10T00:00:00Z", kind="model", digest="d")
     path = world.folder / "bad.jsonl"
-    path.write_text('{"specversion":\n' + json.dumps(event("result.exported", "r1", project="NONE")) + "\n")
-    document = world.call("ingest", path, now=CLOSE["2025-11"])
-    (row,) = document["files"]
-    (letter,) = row["dead_letters"]
-    assert (letter["line"], letter["reason"]) == (1, "not_json")
+    path.write_text('{"specversion":\n' + json.dumps(unknown) + "\n")
+    (row,) = world.call("ingest", path, now=CLOSE["2025-11"])["files"]
+    assert [(one["line"], one["reason"]) for one in row["dead_letters"]] == [(1, "not_json")]
+    assert row["quarantine_reasons"] == {"unknown_project": 1}
 
 
 def test_init__refuses_a_service_that_owns_its_tables(settings, jeongsan, monkeypatch):
