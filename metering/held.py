@@ -21,6 +21,11 @@ STORAGE = (rules.SNAPSHOT, rules.DELETED)
 
 def storage_steps(connection: Connection, projects: Sequence[str], mark: int) -> Iterator[Step]:
     """The steps of every volume of some projects, from readings of batches up to `mark`, corrections applied."""
+    return steps(storage_readings(connection, projects, mark))
+
+
+def storage_readings(connection: Connection, projects: Sequence[str], mark: int) -> Iterator[Reading]:
+    """The snapshots and deletions that steps are made of, sorted."""
     trees = corrected_trees(connection, mark, STORAGE)
     fixed = (_effective(root) for root in trees.values() if stands(root))
     wanted = sorted((one for one in fixed if one.project in set(projects)), key=lambda one: one.order)
@@ -36,7 +41,7 @@ def storage_steps(connection: Connection, projects: Sequence[str], mark: int) ->
         {"projects": list(ids), "limit": seq_limit(mark), "fixed": sorted(trees)},
         execution_options={"yield_per": FETCH_ROWS},
     )
-    yield from steps(merge(map(_reading, rows), wanted, key=lambda one: one.order))
+    yield from merge(map(_reading, rows), wanted, key=lambda one: one.order)
 
 
 def _reading(row) -> Reading:

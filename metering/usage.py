@@ -3,6 +3,7 @@
 Everything counts intake batches up to a `mark` (see freeze_mark), and every quantity is an exact integer.
 """
 
+from metering.evidence import Evidence, raw_exports, revived_volumes, undeleted_volumes
 from metering.held import stored_usage, uncut_storage, volume_usage
 from metering.lineage import EventFigures, event_by_identity, event_refs, events_by_seq, void_reasons, with_corrections
 from metering.raw import raw_totals, rederive
@@ -13,6 +14,7 @@ from metering.work import work_items
 __all__ = [
     "Acceptance",
     "EventFigures",
+    "Evidence",
     "Usage",
     "WorkItem",
     "allocated_usage",
@@ -21,11 +23,14 @@ __all__ = [
     "events_by_seq",
     "freeze_mark",
     "last_mark",
+    "raw_exports",
     "raw_totals",
     "rederive",
+    "revived_volumes",
     "rolled_totals",
     "stored_usage",
     "uncut_storage",
+    "undeleted_volumes",
     "void_reasons",
     "volume_usage",
     "with_corrections",

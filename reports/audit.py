@@ -4,7 +4,8 @@ from collections.abc import Iterator
 
 from sqlalchemy import Connection, text
 
-from core.month import Month
+from core.month import Month, kst_day
+from metering.usage import Evidence, raw_exports, revived_volumes, undeleted_volumes
 from registry.values import ProgrammeTerms
 from reports.ties import Finding
 
@@ -17,6 +18,7 @@ def findings(connection: Connection, terms: ProgrammeTerms, month: Month) -> lis
         *_recoveries(connection, terms, month),
         *_without_permit(terms),
         *_tier_rules(connection, terms),
+        *_left_the_space(connection, terms, month),
     ]
     return sorted(found, key=lambda one: (one.level != "ERROR", one.check, one.message))
 
@@ -90,6 +92,30 @@ def _recoveries(connection: Connection, terms: ProgrammeTerms, month: Month) -> 
             ),
             refs=(f"balance:payable:hospital:{row.supplier}:{row.project}@{month}",),
         )
+
+
+def _left_the_space(connection: Connection, terms: ProgrammeTerms, month: Month) -> Iterator[Finding]:
+    """Raw data exported, and data that stayed: of events frozen with the month, up to its end."""
+    mark = connection.scalar(
+        text("SELECT intake_mark FROM month_run WHERE programme = :programme AND month = :month"),
+        {"programme": terms.code, "month": month.first},
+    )
+    projects = sorted(terms.projects)
+    ends = {one.code: max(each.ends for each in one.agreements) for one in terms.projects.values() if one.agreements}
+    for one in raw_exports(connection, projects, mark):
+        yield from _until(month, one, "raw data exported", f"원천 데이터가 반출되었습니다 ({one.subject}).")
+    for one in revived_volumes(connection, projects, mark):
+        message = f"삭제 증명서가 나온 볼륨 {one.subject} 에 다시 데이터가 있습니다."
+        yield from _until(month, one, "snapshot after certified deletion", message)
+    for one in undeleted_volumes(connection, ends, mark, month.last):
+        message = f"협약이 {ends[one.project]} 에 끝났으나 분석 영역의 볼륨 {one.subject} 에 삭제 증명서가 없습니다."
+        yield from _until(month, one, "no deletion certificate after the agreement", message)
+
+
+def _until(month: Month, one: Evidence, check: str, message: str) -> Iterator[Finding]:
+    if one.at < month.end:
+        text_ = f"{one.project}: {kst_day(one.at)} {message}"
+        yield Finding(level="ERROR", check=check, message=text_, refs=(one.reference,))
 
 
 def _without_permit(terms: ProgrammeTerms) -> Iterator[Finding]:
