@@ -52,7 +52,7 @@ class World:
         return self.call("balances", "--programme", "V25")
 
 
-def event(kind, name, **data):
+def event(kind, name, /, **data):
     return {
         "specversion": "1.0",
         "id": name,
