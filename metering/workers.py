@@ -21,6 +21,7 @@ from core.settings import Settings
 from metering import kafka_client, offsets
 from metering.consuming import BACKOFF_FIRST_MS, BACKOFF_MAX_MS, Say, Stopped, Writer, milliseconds
 from metering.kafka_consumer import BrokerError, Log, Worker, evict
+from metering.metrics import Metrics, served
 from metering.store import Counts
 
 WATCH_MS, EARLY_MS, STOP_S = 200, 5_000, 30
@@ -145,11 +146,11 @@ class _Child:
 
 def consume(
     settings: Settings, topic: str, workers: int, until_idle_ms: int | None, say: Say, now: datetime | None,
-    publish: Callable[[Engine], None] = lambda _: None,
+    publish: Callable[[Engine], None] = lambda _: None, metrics_port: int | None = None,
 ) -> Consumed:  # fmt: skip
     """Runs workers until told to stop, or until nothing is left to read for some seconds; `publish` is called now and
-    then, and at the end. Raises ServerUnreachable when database or broker never could be reached, BadInput without
-    the topic."""
+    then, and at the end; metrics are served on `metrics_port`. Raises ServerUnreachable when database or broker never
+    could be reached, BadInput without the topic or with a port that is taken."""
     engine, stopping = database.service_engine(settings), threading.Event()
     log = Log(kafka_client.client_arguments(settings), topic)
     with kafka_client.reached(settings):
@@ -160,9 +161,11 @@ def consume(
     name = secrets.token_hex(4)
     with _signals(stopping):
         task = partial(Task, settings=settings, topic=topic, say=say, now=now, parent=os.getpid())
-        children = [_Child(task(client_id=f"jeongsan-{name}-{number}")) for number in range(workers)]
+        children: list[_Child] = []
         try:
-            _watch(children, engine, topic, log, until_idle_ms, stopping, publish)
+            with _metered(settings, engine, topic, mark, children, metrics_port):
+                children += [_Child(task(client_id=f"jeongsan-{name}-{number}")) for number in range(workers)]
+                _watch(children, engine, topic, log, until_idle_ms, stopping, publish)
         finally:
             for child in children:
                 child.process.terminate()
@@ -170,8 +173,26 @@ def consume(
                 child.end()
             log.close()
         _quietly(partial(publish, engine))
-    restarted = sum(child.started - 1 for child in children)
-    return Consumed(counts=_counts(engine, topic, mark), workers=workers, restarted=restarted)
+    return Consumed(counts=_counts(engine, topic, mark), workers=workers, restarted=_restarted(children))
+
+
+@contextlib.contextmanager
+def _metered(settings, engine, topic, mark, children, port: int | None) -> Iterator[None]:
+    """Serves metrics meanwhile, when they are asked for."""
+    if port is None:
+        yield
+        return
+    log = Log(kafka_client.client_arguments(settings), topic)
+    restarted = partial(_restarted, children)
+    try:
+        with served(Metrics(engine, topic, mark, partial(_quietly, log.ends), restarted), port):
+            yield
+    finally:
+        log.close()
+
+
+def _restarted(children: list[_Child]) -> int:
+    return sum(child.started - 1 for child in children)
 
 
 def _watch(children, engine, topic, log, until_idle_ms, stopping, publish) -> None:
