@@ -47,12 +47,17 @@ def due_entries(connection: Connection, programme: str, day: date) -> list[tuple
 
 
 def amendment_entries(
-    connection: Connection, terms: ProgrammeTerms, month: Month, released: Collection[str] = ()
+    connection: Connection,
+    terms: ProgrammeTerms,
+    month: Month,
+    released: Collection[str] = (),
+    after: int | None = None,
 ) -> list[NewEntry]:
     """The changes of commitment by amendments in force up to a month that are not booked yet; the run books them.
 
     An amendment that moves limits within its agreement changes no commitment and has no entry; nor has one of a
     project in `released`, which has no commitment any more: what it still executes comes out of what is available.
+    `after`: the journal mark of a run that is derived anew; what it booked itself counts as not booked.
     """
     rows = connection.execute(
         text(
@@ -71,7 +76,7 @@ def amendment_entries(
         for row in rows
         if row.project not in released
     ]
-    return _not_booked(connection, terms.code, entries)
+    return _not_booked(connection, terms.code, entries, None if after is None else (month, after))
 
 
 def _budget(kind: str, memo: str, reference: str, amount_krw: int) -> NewEntry:
@@ -98,6 +103,8 @@ def _commitments(connection: Connection, programme: str) -> list[NewEntry]:
     return [_commitment("commitment", f"commit {row.project}", f"commit:{row.agreement}", row) for row in rows]
 
 
-def _not_booked(connection: Connection, programme: str, entries: list[NewEntry]) -> list[NewEntry]:
-    booked = booked_references(connection, programme, [entry.reference for entry in entries])
+def _not_booked(
+    connection: Connection, programme: str, entries: list[NewEntry], but: tuple[Month, int] | None = None
+) -> list[NewEntry]:
+    booked = booked_references(connection, programme, [entry.reference for entry in entries], but)
     return [entry for entry in entries if entry.reference not in booked and any(entry.postings.values())]

@@ -52,12 +52,12 @@ class MonthInputs:
 
 def gather(
     connection: Connection, programme: str, month: Month, intake_mark: int, journal_mark: int,
-    priced_until: datetime | None = None,
+    posted_at: datetime | None = None,
 ) -> MonthInputs:  # fmt: skip
-    """Reads the inputs of a month at its marks. `priced_until`: only price books loaded by then count."""
+    """Reads the inputs of a month at its marks. `posted_at`: of a month that was posted then, as they were before."""
     terms = programme_terms(connection, programme)
     suppliers = {line.supplier for project in terms.projects.values() for line in project.lines}
-    cards = rates(connection, sorted(suppliers | {terms.operator or ""}), priced_until)
+    cards = rates(connection, sorted(suppliers | {terms.operator or ""}), posted_at)
     book = RateBook(cards)
     history = incentive_history(connection, programme, month)
     booked = booked_lines(connection, programme, month)
@@ -76,7 +76,7 @@ def gather(
         deposits_confirmed=_deposits_confirmed(connection, terms, month, journal_mark),
         amendments=[
             *(entry for _day, entry in due_entries(connection, programme, month.last)),
-            *amendment_entries(connection, terms, month, released),
+            *amendment_entries(connection, terms, month, released, journal_mark if posted_at else None),
         ],
         released=released,
         earlier_pools_krw=history.pools_krw,

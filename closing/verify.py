@@ -88,7 +88,7 @@ def _rederived_month(connection: Connection, programme: str, month: Month) -> It
         ),
         {"programme": programme, "month": month.first},
     ).one()
-    inputs = gather(connection, programme, month, run.intake_mark, run.journal_mark, priced_until=run.finished_at)
+    inputs = gather(connection, programme, month, run.intake_mark, run.journal_mark, posted_at=run.finished_at)
     result = settle(inputs, rate_month(inputs))
     booked = {row.identity: row for _id, row in month_charges(connection, programme, month)}
     derived = {row.identity: row for row in result.charges}

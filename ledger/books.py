@@ -67,12 +67,23 @@ def _account_ids(connection: Connection, programme: str, codes: set[str]) -> dic
     return {row.code: row.id for row in rows}
 
 
-def booked_references(connection: Connection, programme: str, references: Sequence[str]) -> set[str]:
-    """Which of the references are booked already."""
+def booked_references(
+    connection: Connection, programme: str, references: Sequence[str], but: tuple[Month, int] | None = None
+) -> set[str]:
+    """Which of the references are booked already; `but`: entries of that month numbered above the mark do not count."""
+    month, mark = but or (None, 0)
     return set(
         connection.scalars(
-            text("SELECT reference FROM entry WHERE programme = :programme AND reference = ANY(:references)"),
-            {"programme": programme, "references": list(references)},
+            text(
+                "SELECT reference FROM entry WHERE programme = :programme AND reference = ANY(:references)"
+                " AND NOT coalesce(month = CAST(:month AS date) AND number > :mark, false)"
+            ),
+            {
+                "programme": programme,
+                "references": list(references),
+                "month": month.first if month else None,
+                "mark": mark,
+            },
         )
     )
 

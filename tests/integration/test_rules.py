@@ -156,6 +156,15 @@ def test_amendment_after_the_project_has_ended__commits_nothing_any_more(jeongsa
     assert world.balances() == after_release
 
 
+def test_verify_deep__derives_a_release_with_the_amendment_of_its_month(jeongsan, registry_file, tmp_path):
+    closed = ('channel = "bank"', 'channel = "bank"\ncloses = "2025-11"')
+    jeongsan("load", registry_file(closed), now="2025-09-15T09:00:00+09:00")
+    world = World(jeongsan, tmp_path)
+    world.run("2025-11")
+    assert "budget:committed:P2" not in world.balances()
+    assert jeongsan("verify", "--deep")["ok"]
+
+
 def test_amendment__raises_the_commitment_in_the_month_from_which_it_is_in_force(world):
     def committed():
         return world.balances()["budget:committed:P2"]
