@@ -11,6 +11,7 @@ MODULES = {
     "init": "reference", "load": "reference",
     "ingest": "metering", "intake": "metering", "quarantine": "metering", "usage": "metering",
     "topics": "kafka", "produce": "kafka", "consume": "consume", "replay": "consume",
+    "status": "operations", "anomalies": "operations",
     "month": "closing", "statements": "closing", "verify": "closing",
     "balances": "books", "payments": "books", "trace": "books",
 }  # fmt: skip
