@@ -17,8 +17,8 @@ from sqlalchemy import Connection, Engine
 from metering import modes, offsets
 from metering.batch import Batch
 from metering.intake import Intake, collection_paused
-from metering.modes import Headers
 from metering.offsets import PartitionLost, Position
+from metering.record_batches import Record
 from metering.rules import Rejection
 from metering.store import Counts, GuardMissed
 
@@ -27,7 +27,6 @@ BACKOFF_FIRST_MS, BACKOFF_MAX_MS = 200, 10_000
 AWAY = ("08", "40", "53", "55", "57", "58")  # classes of SQLSTATE: connection, serialisation, resources, locks, server
 DETAIL_LIMIT = 500
 Say = Callable[[str, str], None]
-Record = tuple[int, Headers, bytes | None]
 T = TypeVar("T")
 
 
@@ -115,7 +114,7 @@ class Writer:
         """Takes records in by halves, until the one that cannot be taken is alone: a dead letter. Raises Stopped."""
         if len(records) > 1:
             middle = len(records) // 2
-            parts = ((records[:middle], records[middle][0]), (records[middle:], next_offset))
+            parts = ((records[:middle], records[middle].offset), (records[middle:], next_offset))
         else:
             parts = ()
             self._refuse(taken, records[0], next_offset, error)
@@ -128,7 +127,7 @@ class Writer:
                 self.write(taken, batch, part, end)
 
     def _refuse(self, taken: Taken, record: Record, next_offset: int, error: Exception) -> None:
-        offset, headers, value = record
+        offset, headers, value, _ = record
         detail = f"{type(error).__name__}: {str(error)[:DETAIL_LIMIT]!r}"
         self._say(f"{taken.topic}[{taken.partition}] {offset}: {detail}", f"… refused: {detail}")
         letter = Rejection(reason="refused", detail=detail, payload=value or b"")

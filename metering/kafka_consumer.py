@@ -7,13 +7,14 @@ the group has committed in the broker only mirrors it, for tools that show lag.
 import logging
 import socket
 import threading
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import dataclass, field
 from typing import Any
 
 from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import MemberToRemove
+from kafka.consumer.fetcher import Fetcher
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
@@ -23,13 +24,13 @@ from metering.consuming import (
     BACKOFF_FIRST_MS,
     BACKOFF_MAX_MS,
     TOPIC,
-    Record,
     Say,
     Stopped,
     Taken,
     Writer,
     milliseconds,
 )
+from metering.record_batches import Record, records_of
 
 GROUP = "jeongsan"
 BATCH_RECORDS, BATCH_BYTES = 100_000, 24 << 20
@@ -84,6 +85,40 @@ class Assigned(ConsumerRebalanceListener):
         return found
 
 
+class Opened(Fetcher.PartitionRecords):
+    """What a fetch brought, opened by record_batches: nothing that a record holds stops the ones after it."""
+
+    def _unpack_records(self, tp, records, *_deserializers) -> Iterator[Record]:
+        try:
+            while (batch := records.next_batch()) is not None:
+                if not self._skips(batch):
+                    yield from self._records_of(batch)
+                self.next_fetch_offset = batch.next_offset
+        finally:
+            self.drain()
+
+    def _skips(self, batch) -> bool:
+        """Whether it is the broker's own, or of a transaction that was given up."""
+        self.leader_epoch = batch.leader_epoch
+        if batch.has_producer_id():
+            self._consume_aborted_transactions_up_to(batch.last_offset)
+            if self._contains_abort_marker(batch):
+                self.aborted_producer_ids.discard(batch.producer_id)
+            elif self._is_batch_aborted(batch):
+                return True
+        return batch.is_control_batch
+
+    def _records_of(self, batch) -> Iterator[Record]:
+        body = bytes(memoryview(batch._buffer)[batch._pos :])
+        if batch.validate_crc():
+            found = records_of(batch.base_offset, batch.attributes, batch.records_count, body)
+        else:
+            found = [Record(batch.base_offset, (), body, "the batch fails its checksum")]
+        for one in found:
+            self.next_fetch_offset = one.offset + 1
+            yield one
+
+
 class Worker:
     """One process of the group. Runs until `stopping` is set."""
 
@@ -117,7 +152,9 @@ class Worker:
         while True:
             try:
                 if any(map(_answers, self._client["bootstrap_servers"])):
-                    return KafkaConsumer(group_id=group_of(self._topic), **self._client)
+                    consumer = KafkaConsumer(group_id=group_of(self._topic), **self._client)
+                    consumer._fetcher.PartitionRecords = Opened
+                    return consumer
                 self._broker_gone("no answer")
             except KafkaError as error:
                 self._broker_gone(error)
@@ -185,12 +222,12 @@ class Worker:
         reading = self._readings.get(partition)
         if reading is None or reading.taken.lost:
             return
-        new = [(one.offset, one.headers, one.value) for one in records if one.offset >= reading.read]
+        new = records if records[0].offset >= reading.read else [one for one in records if one.offset >= reading.read]
         if new:
             reading.since_ms = reading.since_ms if reading.records else milliseconds()
             reading.records += new
-            reading.size_bytes += sum(one.serialized_value_size for one in records)
-            reading.read = new[-1][0] + 1
+            reading.size_bytes += sum(len(one.value or b"") for one in new)
+            reading.read = new[-1].offset + 1
             self._broker_back()
 
     def _hand_over(self, everything: bool) -> None:

@@ -24,11 +24,16 @@ _any_json = msgspec.json.Decoder(msgspec.Raw)
 _encode = msgspec.json.Encoder().encode
 
 
-def read(topic: str, partition: int, records: Iterable[tuple[int, Headers, bytes | None]]) -> Batch:
-    """Reads records (offset, headers, value) of a partition. What cannot be read keeps its value and its headers."""
+def read(topic: str, partition: int, records: Iterable[tuple[int, Headers, bytes | None, str]]) -> Batch:
+    """Reads records (offset, headers, value, why it is broken) of a partition. What cannot be read keeps its value
+    and its headers."""
     readable, refused, composed, known = [], [], {}, {}
-    for offset, headers, value in records:
-        payload = value if value is not None and not headers else payload_of(headers, value)
+    for offset, headers, value, broken in records:
+        payload = value
+        if headers or value is None:
+            payload = payload_of(headers, value)
+        elif broken:
+            payload = Rejection(reason="corrupt", detail=broken, payload=value)
         if headers:
             known[offset] = headers
         if isinstance(payload, Rejection):
@@ -92,9 +97,7 @@ def _is_json(kind: str, content_type: str | None) -> bool:
 
 def _unknown(content_type: str | None, value: bytes) -> Rejection:
     detail = f"content-type: {(content_type or '')[:60]!r} {STRUCTURED}, {BATCH} 또는 ce_ 헤더와 application/json 만"
-    return Rejection(
-        reason="content_type", detail=f"{detail} 읽습니다 (not read)", payload=value
-    )
+    return Rejection(reason="content_type", detail=f"{detail} 읽습니다 (not read)", payload=value)
 
 
 def _composed(attributes: dict[str, str], value: bytes) -> bytes | Rejection:

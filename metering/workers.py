@@ -24,7 +24,7 @@ from metering.kafka_consumer import BrokerError, Log, Worker, evict
 from metering.metrics import Metrics, served
 from metering.store import Counts
 
-WATCH_MS, EARLY_MS, STOP_S = 200, 5_000, 30
+WATCH_MS, EARLY_MS, STOP_S, PUBLISH_S = 200, 5_000, 30, 1
 TRANSACTION_IDLE_MAX_S = 60
 
 
@@ -146,11 +146,11 @@ class _Child:
 
 def consume(
     settings: Settings, topic: str, workers: int, until_idle_ms: int | None, say: Say, now: datetime | None,
-    publish: Callable[[Engine], None] = lambda _: None, metrics_port: int | None = None,
+    publish: Callable[[Engine], None], metrics_port: int | None = None,
 ) -> Consumed:  # fmt: skip
-    """Runs workers until told to stop, or until nothing is left to read for some seconds; `publish` is called now and
-    then, and at the end; metrics are served on `metrics_port`. Raises ServerUnreachable when database or broker never
-    could be reached, BadInput without the topic or with a port that is taken."""
+    """Runs workers until told to stop, or until nothing is left to read for some seconds; `publish` sends dead
+    letters now and then, and at the end; metrics are served on `metrics_port`. Raises ServerUnreachable when database
+    or broker never could be reached, BadInput without the topic or with a port that is taken."""
     engine, stopping = database.service_engine(settings), threading.Event()
     log = Log(kafka_client.client_arguments(settings), topic)
     with kafka_client.reached(settings):
@@ -159,20 +159,19 @@ def consume(
     with engine.begin() as connection:
         mark = connection.scalar(text("SELECT nextval('intake_batch_id')"))
     name = secrets.token_hex(4)
-    with _signals(stopping):
+    with _signals(stopping), _publishing(publish, engine, say):
         task = partial(Task, settings=settings, topic=topic, say=say, now=now, parent=os.getpid())
         children: list[_Child] = []
         try:
             with _metered(settings, engine, topic, mark, children, metrics_port):
                 children += [_Child(task(client_id=f"jeongsan-{name}-{number}")) for number in range(workers)]
-                _watch(children, engine, topic, log, until_idle_ms, stopping, publish)
+                _watch(children, engine, topic, log, until_idle_ms, stopping)
         finally:
             for child in children:
                 child.process.terminate()
             for child in children:
                 child.end()
             log.close()
-        _quietly(partial(publish, engine))
     return Consumed(counts=_counts(engine, topic, mark), workers=workers, restarted=_restarted(children))
 
 
@@ -195,12 +194,11 @@ def _restarted(children: list[_Child]) -> int:
     return sum(child.started - 1 for child in children)
 
 
-def _watch(children, engine, topic, log, until_idle_ms, stopping, publish) -> None:
+def _watch(children, engine, topic, log, until_idle_ms, stopping) -> None:
     idle_since_ms, before = milliseconds(), None
     while not stopping.wait(WATCH_MS / 1000):
         for child in children:
             child.watch()
-        _quietly(partial(publish, engine))
         if until_idle_ms is None:
             continue
         found = _quietly(partial(_positions, engine, topic, log))
@@ -208,6 +206,33 @@ def _watch(children, engine, topic, log, until_idle_ms, stopping, publish) -> No
             before, idle_since_ms = found, milliseconds()
         elif milliseconds() - idle_since_ms >= until_idle_ms:
             return
+
+
+@contextlib.contextmanager
+def _publishing(publish: Callable[[Engine], None], engine: Engine, say: Say) -> Iterator[None]:
+    """Publishes in a thread of its own, so that a broker that does not answer holds up nothing else."""
+    ending = threading.Event()
+    publisher = threading.Thread(target=_publish, args=(publish, engine, ending, say))
+    publisher.start()
+    try:
+        yield
+    finally:
+        ending.set()
+        publisher.join()
+
+
+def _publish(publish: Callable[[Engine], None], engine: Engine, ending: threading.Event, say: Say) -> None:
+    """Sends what waits every second, and once more at the end, when nothing more comes."""
+    said = last = False
+    while not last:
+        last = ending.wait(PUBLISH_S)
+        try:
+            publish(engine)
+            said = False
+        except (DBAPIError, *BrokerError) as error:
+            if not said:
+                say(f"읽지 못한 기록을 아직 보내지 못했습니다: {error}", f"dead letters wait to be sent: {error}")
+            said = True
 
 
 def _positions(engine: Engine, topic: str, log: Log) -> tuple[dict[int, int], dict[int, int]]:
