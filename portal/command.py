@@ -12,6 +12,7 @@ import click
 import psycopg
 from sqlalchemy.exc import DBAPIError, OperationalError
 
+from core import logs
 from core.errors import BadInput, JeongsanError, RuleRefused, ServerUnreachable
 from core.settings import Settings
 
@@ -38,9 +39,12 @@ class Call:
     def progress(self, korean: str, english: str) -> None:
         """A line of progress, on stderr; with JEONGSAN_LOG=json as one JSON object a line."""
         message = self.say(korean, english)
+        click.echo(logs.line("info", message) if self.settings.log == "json" else message, err=True)
+
+    def note(self, message: str, **fields: object) -> None:
+        """What was done, with its figures, for a log that machines read; nothing where people read it."""
         if self.settings.log == "json":
-            message = json.dumps({"at": datetime.now(UTC).isoformat(), "message": message}, ensure_ascii=False)
-        click.echo(message, err=True)
+            click.echo(logs.line("info", message, **fields), err=True)
 
 
 @dataclass(frozen=True, kw_only=True)

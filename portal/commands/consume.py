@@ -5,7 +5,7 @@ import dataclasses
 
 import click
 
-from core import database
+from core import database, logs
 from core.errors import BadInput
 from metering import dead_letters, workers
 from metering.consuming import TOPIC
@@ -25,6 +25,7 @@ commands = click.Group()
 @click.option("--dead-letters", "letters", default=DEAD_LETTERS, help="Instead of usage.dead-letter.")
 def consume(call: Call, idle_s: float | None, count: int, metrics_port: int | None, topic: str, letters: str) -> Answer:
     """Usage and offsets are one transaction; SIGTERM and SIGINT stop it cleanly."""
+    logs.set_up(call.settings.log)
     stamped = click.get_current_context().params["now"]
     until_idle_ms = None if idle_s is None else int(idle_s * 1000)
     with contextlib.closing(Publisher(call.settings, letters)) as publisher:
@@ -32,6 +33,7 @@ def consume(call: Call, idle_s: float | None, count: int, metrics_port: int | No
             call.settings, topic, count, until_idle_ms, call.progress, stamped, publisher, metrics_port
         )
     document = {**dataclasses.asdict(done.counts), "workers": done.workers, "restarted": done.restarted}
+    call.note("consumed", topic=topic, **document)
     return Answer(document=document, text=counts_text(call, topic, document))
 
 

@@ -6,7 +6,7 @@ from pathlib import Path
 import click
 from sqlalchemy import Engine
 
-from core import database
+from core import database, logs
 from core.month import Month
 from metering import files, quarantine
 from metering.intake import Intake
@@ -32,6 +32,7 @@ APART = {"running": ("실행 중", "still running"), "unstarted": ("시작 전 �
 @event_files.options
 def ingest(call: Call, paths: tuple[Path, ...], form: str, source: str | None, map_path: Path | None) -> Answer:
     """Takes files in through the very path of Kafka's events; says what became of each record."""
+    logs.set_up(call.settings.log)
     topics = [files.topic_of(path) for path in paths]
     found = event_files.event_files(paths, form, source, map_path)
     engine = database.service_engine(call.settings)
@@ -48,6 +49,7 @@ def ingest(call: Call, paths: tuple[Path, ...], form: str, source: str | None, m
         total += counts
         problems = _problems(engine, topic, since)
         rows.append({"file": str(one.path), **dataclasses.asdict(counts), **one.apart, **problems})
+        call.note("ingested", topic=topic, **{"file": str(one.path), **dataclasses.asdict(counts), **one.apart})
     apart = {name: sum(row.get(name, 0) for row in rows) for name in APART if any(one.reader for one in found)}
     document = {"files": rows, **dataclasses.asdict(total), **apart}
     return Answer(document=document, text="\n".join(line for row in rows for line in _file_text(call, row)))

@@ -98,3 +98,14 @@ def test_progress__is_text_or_json_lines_as_the_setting_says(capsys, lang, messa
     assert text == message
     assert json.loads(line)["message"] == message
     assert datetime.fromisoformat(json.loads(line)["at"]).tzinfo is not None
+
+
+def test_json_log__ingest_says_what_became_of_each_file(loaded, tmp_path, monkeypatch):
+    monkeypatch.setenv("JEONGSAN_LOG", "json")
+    path = tmp_path / "events.jsonl"
+    path.write_text("not json\n")
+    done = CliRunner().invoke(main, ["ingest", str(path), "--json"])
+    logged = [json.loads(one) for one in done.stderr.splitlines()]
+    (one,) = [each for each in logged if each["message"] == "ingested"]
+    assert (one["level"], one["file"], one["received"], one["dead_lettered"]) == ("info", str(path), 1, 1)
+    assert json.loads(done.stdout)["dead_lettered"] == 1
