@@ -2,9 +2,10 @@
 
 import logging
 import re
+import socket
+import ssl
 from collections.abc import Iterator
 from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 from kafka.admin import KafkaAdminClient
@@ -21,25 +22,36 @@ from core.errors import BadInput, RuleRefused, ServerUnreachable
 from core.settings import Settings
 
 REACH_TIMEOUT_MS = 10_000
+CONNECT_TIMEOUT_S = 5
 BACKOFF_MAX_MS = 2_000
 PROTOCOLS = ("PLAINTEXT", "SSL", "SASL_PLAINTEXT", "SASL_SSL")
 MECHANISMS = ("PLAIN", "SCRAM-SHA-256", "SCRAM-SHA-512")
+UNREACHABLE = (
+    KafkaConnectionError, KafkaTimeoutError, MetadataEmptyBrokerList, RequestTimedOutError,
+    SaslAuthenticationFailedError,
+)  # fmt: skip
+REFUSED = ("SaslAuthenticationFailedError", "socket disconnected")
 _ADDRESS = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[A-Za-z0-9._-]+):(\d{1,5})", re.ASCII)
 
 
-class _LastReason(logging.Handler):
-    """Keeps why the client library last failed to connect, for the message when a broker cannot be reached."""
+class _Reasons(logging.Handler):
+    """Keeps why the client library could not connect: it says so in its log, tries again and ends in a timeout.
 
-    text = ""
+    A broker closes the connection of whom it refuses; the library does not always read the answer before that.
+    """
+
+    last, refusal = "", ""
 
     def emit(self, record: logging.LogRecord) -> None:
         message = record.getMessage()
         if message.startswith("Bootstrap connection"):
-            self.text = message
+            self.last = message
+            if any(sign in message for sign in REFUSED):
+                self.refusal = message
 
 
-_reason = _LastReason(logging.WARNING)
-logging.getLogger("kafka").addHandler(_reason)
+_reasons = _Reasons(logging.WARNING)
+logging.getLogger("kafka").addHandler(_reasons)
 
 
 def client_arguments(settings: Settings) -> dict[str, Any]:
@@ -57,7 +69,7 @@ def client_arguments(settings: Settings) -> dict[str, Any]:
     if protocol.startswith("SASL"):
         arguments |= _sasl(settings)
     if protocol.endswith("SSL"):
-        arguments |= _ssl(settings)
+        arguments["ssl_context"] = _ssl_context(settings)
     return arguments
 
 
@@ -99,22 +111,20 @@ def _sasl(settings: Settings) -> dict[str, str]:
     }
 
 
-def _ssl(settings: Settings) -> dict[str, str]:
-    files = {
-        "ssl_cafile": settings.kafka_ssl_cafile,
-        "ssl_certfile": settings.kafka_ssl_certfile,
-        "ssl_keyfile": settings.kafka_ssl_keyfile,
-    }
-    missing = [
-        f"KAFKA_{name.upper()}: {path}: 파일이 없습니다. 경로를 확인하세요 (no such file; check the path)."
-        for name, path in files.items()
-        if path and not Path(path).is_file()
-    ]
-    if settings.kafka_ssl_keyfile and not settings.kafka_ssl_certfile:
-        missing.append("KAFKA_SSL_CERTFILE: 열쇠에는 인증서가 있어야 합니다 (the key needs its certificate).")
-    if missing:
-        raise BadInput(*missing)
-    return {name: value for name, value in (*files.items(), ("ssl_password", settings.kafka_ssl_password)) if value}
+def _ssl_context(settings: Settings) -> ssl.SSLContext:
+    ca, certificate, key = settings.kafka_ssl_cafile, settings.kafka_ssl_certfile, settings.kafka_ssl_keyfile
+    if key and not certificate:
+        raise BadInput("KAFKA_SSL_CERTFILE: 열쇠에는 인증서가 있어야 합니다 (the key needs its certificate).")
+    variable, path = "KAFKA_SSL_CAFILE", ca
+    try:
+        context = ssl.create_default_context(cafile=ca or None)
+        if certificate:
+            variable, path = "KAFKA_SSL_CERTFILE, KAFKA_SSL_KEYFILE", f"{certificate}, {key}"
+            context.load_cert_chain(certificate, key or None, settings.kafka_ssl_password or "")
+    except OSError as error:
+        problem = f"{variable}: {path}: 읽을 수 있는 PEM 파일이 아닙니다 (not a PEM file that can be read): {error}"
+        raise BadInput(problem) from None
+    return context
 
 
 def _one_of(variable: str, value: str, choices: tuple[str, ...]) -> str:
@@ -125,28 +135,55 @@ def _one_of(variable: str, value: str, choices: tuple[str, ...]) -> str:
 def reached(settings: Settings) -> Iterator[None]:
     """Turns what the client library raises about a broker into ServerUnreachable, BadInput (who we say we are) or
     RuleRefused (what we may not do)."""
+    _reasons.last = _reasons.refusal = ""
     try:
         yield
-    except SaslAuthenticationFailedError as error:
-        raise BadInput(
-            f"KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD: 브로커가 받지 않습니다 (the broker refuses them): {error}"
-        ) from None
     except AuthorizationError as error:
         raise RuleRefused(f"브로커가 허락하지 않습니다 (the broker does not allow it): {error}") from None
-    except (KafkaTimeoutError, KafkaConnectionError, MetadataEmptyBrokerList, RequestTimedOutError) as error:
+    except UNREACHABLE as error:
+        signing_in = settings.kafka_security_protocol.startswith("SASL")
+        if isinstance(error, SaslAuthenticationFailedError) or (signing_in and _reasons.refusal):
+            problem = _reasons.refusal or error
+            raise BadInput(
+                f"KAFKA_SASL_USERNAME, KAFKA_SASL_PASSWORD: 브로커가 받지 않습니다 (the broker refuses them): {problem}"
+            ) from None
         raise unreachable(settings, error) from None
+
+
+def check_listening(settings: Settings) -> None:
+    """Raises ServerUnreachable at once where nobody listens at any address, or not with a certificate that we trust;
+    the client library would try for seconds."""
+    arguments = client_arguments(settings)
+    problem = OSError()
+    for address in arguments["bootstrap_servers"]:
+        try:
+            _connect(address, arguments.get("ssl_context"))
+        except OSError as error:
+            problem = error
+        else:
+            return
+    raise unreachable(settings, problem)
+
+
+def _connect(address: str, context: ssl.SSLContext | None) -> None:
+    host, _, port = address.rpartition(":")
+    host = host.strip("[]")
+    with socket.create_connection((host, int(port)), CONNECT_TIMEOUT_S) as plain:
+        if context:
+            context.wrap_socket(plain, server_hostname=host).close()
 
 
 def unreachable(settings: Settings, error: Exception) -> ServerUnreachable:
     """The error of a broker that does not answer, with what the client library last said of it."""
     where = ", ".join(bootstrap(settings))
-    detail = f"{error}: {_reason.text}" if _reason.text else str(error)
+    detail = _reasons.last if isinstance(error, KafkaTimeoutError) and _reasons.last else str(error)
     return ServerUnreachable(f"브로커 {where} 에 닿지 않습니다 (the broker cannot be reached): {detail}")
 
 
 @contextmanager
 def admin(settings: Settings) -> Iterator[KafkaAdminClient]:
     """An administration client, closed afterwards; errors as `reached` turns them."""
+    check_listening(settings)
     with reached(settings):
         client = KafkaAdminClient(client_id="jeongsan", **client_arguments(settings))
         try:
