@@ -165,6 +165,16 @@ def whole(raw: bytes, field: str, limit: int) -> int:
     return int(raw)
 
 
+def check_elapsed(start: str, end: str, elapsed_s: int, prefix: str) -> None:
+    """A job's elapsed time leaves suspension out, so that it never exceeds its wall time. Raises FieldError."""
+    wall_us = instant(end, "end")[0] - instant(start, "start")[0]
+    if wall_us < 0:
+        raise FieldError(prefix + "end", f"{end} 시작보다 앞입니다 (end is before start)")
+    if elapsed_s * 1_000_000 > wall_us:
+        problem = f"{elapsed_s} 시작부터 끝까지보다 깁니다 (longer than from start to end)"
+        raise FieldError(prefix + "elapsed_s", problem)
+
+
 def text(raw: bytes, field: str) -> str:
     """A JSON string of 1 to 1,024 characters without NUL. Raises FieldError."""
     try:

@@ -319,20 +319,10 @@ def read_values(number: int, raw: dict[str, bytes], source: str, prefix: str = "
     if number == GPU and values["start"] >= values["end"]:
         raise FieldError(prefix + "end", f"{values['end']} 시작보다 뒤여야 합니다 (end must be after start)")
     if number == JOB:
-        _check_elapsed(values, prefix)
+        fields.check_elapsed(values["start"], values["end"], values["elapsed_s"], prefix)
     if number == SNAPSHOT:
         values.setdefault("class", "standard")
     return values
-
-
-def _check_elapsed(values: dict[str, Any], prefix: str) -> None:
-    """A job's elapsed time leaves suspension out, so that it never exceeds its wall time."""
-    wall_us = fields.instant(values["end"], "end")[0] - fields.instant(values["start"], "start")[0]
-    if wall_us < 0:
-        raise FieldError(prefix + "end", f"{values['end']} 시작보다 앞입니다 (end is before start)")
-    if values["elapsed_s"] * 1_000_000 > wall_us:
-        problem = f"{values['elapsed_s']} 시작부터 끝까지보다 깁니다 (longer than from start to end)"
-        raise FieldError(prefix + "elapsed_s", problem)
 
 
 def reread(number: int, values: dict[str, Any], source: str) -> dict[str, Any]:
@@ -352,16 +342,8 @@ def _quantity(raw: bytes, field: str, source: str) -> str:
     return fields.decimal_text(fields.milli(raw, field))
 
 
-def _bytes(raw: bytes, field: str, source: str) -> int:
-    return fields.whole(raw, field, fields.BYTES_LIMIT)
-
-
-def _count(raw: bytes, field: str, source: str) -> int:
-    return fields.whole(raw, field, fields.COUNT_LIMIT)
-
-
-def _elapsed(raw: bytes, field: str, source: str) -> int:
-    return fields.whole(raw, field, fields.ELAPSED_LIMIT_S)
+def _whole(limit: int) -> Callable[[bytes, str, str], int]:
+    return lambda raw, field, source: fields.whole(raw, field, limit)
 
 
 def _choice(raw: bytes, field: str, source: str) -> str:
@@ -397,8 +379,9 @@ def _fields(raw: bytes, field: str, source: str) -> dict[str, Any]:
 
 READERS: dict[str, Callable[[bytes, str, str], Any]] = {
     "start": _instant, "end": _instant, "at": _instant, "performed": _instant, "gpus": _gpus_text,
-    "quantity": _quantity, "bytes": _bytes, "zone": _choice, "kind": _choice, "ref": _ref, "fields": _fields,
-    "gpu_count": _count, "core_count": _count, "elapsed_s": _elapsed,
+    "quantity": _quantity, "zone": _choice, "kind": _choice, "ref": _ref, "fields": _fields,
+    "bytes": _whole(fields.BYTES_LIMIT), "elapsed_s": _whole(fields.ELAPSED_LIMIT_S),
+    "gpu_count": _whole(fields.COUNT_LIMIT), "core_count": _whole(fields.COUNT_LIMIT),
 }  # fmt: skip
 
 
