@@ -4,6 +4,7 @@ The database says where a partition goes on: on assignment the worker takes the 
 the group has committed in the broker only mirrors it, for tools that show lag.
 """
 
+import contextlib
 import logging
 import socket
 import threading
@@ -16,7 +17,7 @@ from kafka import KafkaAdminClient, KafkaConsumer, TopicPartition
 from kafka.admin import MemberToRemove
 from kafka.consumer.fetcher import Fetcher
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
-from kafka.errors import KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
+from kafka.errors import KafkaConnectionError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
 from kafka.structs import OffsetAndMetadata
 
 from metering import modes
@@ -142,6 +143,7 @@ class Worker:
                 self._written()
                 if self._unswept:
                     self._writer.sweep()
+                self._mirror(wait=True)
         except Stopped:
             pass
         finally:
@@ -151,11 +153,9 @@ class Worker:
         wait_ms = BACKOFF_FIRST_MS
         while True:
             try:
-                if any(map(_answers, self._client["bootstrap_servers"])):
-                    consumer = KafkaConsumer(group_id=group_of(self._topic), **self._client)
-                    consumer._fetcher.PartitionRecords = Opened
-                    return consumer
-                self._broker_gone("no answer")
+                consumer = _connected(group_id=group_of(self._topic), **self._client)
+                consumer._fetcher.PartitionRecords = Opened
+                return consumer
             except KafkaError as error:
                 self._broker_gone(error)
             if self._stopping.wait(wait_ms / 1000):
@@ -259,15 +259,18 @@ class Worker:
         writing.result()
         self._mirror()
 
-    def _mirror(self) -> None:
+    def _mirror(self, wait: bool = False) -> None:
         """Shows the broker how far the database is; whether that arrives does not matter."""
         told = {
             partition: OffsetAndMetadata(reading.taken.written, "", -1)
             for partition, reading in self._readings.items()
             if not reading.taken.lost
         }
-        if told:
+        if told and not wait:
             self._consumer.commit_async(told)
+        elif told:
+            with contextlib.suppress(KafkaError):
+                self._consumer.commit(told, timeout_ms=ASK_TIMEOUT_MS)
 
     def _idle(self) -> None:
         self._written()
@@ -302,14 +305,16 @@ class Worker:
             self._say("브로커가 돌아왔습니다.", "the broker is back.")
 
 
-def _answers(address: str) -> bool:
-    """Whether somebody listens there; the client library leaves a thread behind when nobody does."""
-    host, _, port = address.rpartition(":")
-    try:
-        with socket.create_connection((host.strip("[]"), int(port)), timeout=ASK_TIMEOUT_MS // 1000):
-            return True
-    except OSError:
-        return False
+def _connected(**arguments: Any) -> KafkaConsumer:
+    """A consumer, once somebody listens: where nobody does, the client library leaves a thread behind each time."""
+    for address in arguments["bootstrap_servers"]:
+        host, _, port = address.rpartition(":")
+        try:
+            with socket.create_connection((host.strip("[]"), int(port)), timeout=ASK_TIMEOUT_MS // 1000):
+                return KafkaConsumer(**arguments)
+        except OSError as error:
+            refusal = error
+    raise KafkaConnectionError(refusal)
 
 
 BrokerError = (KafkaError, OSError)
@@ -324,7 +329,7 @@ class Log:
     def ends(self) -> dict[int, int]:
         """partition → the offset after its last record; empty when the topic is not there. Raises KafkaError."""
         if self._consumer is None:
-            self._consumer = KafkaConsumer(group_id=None, **self._client, **ARGUMENTS)
+            self._consumer = _connected(group_id=None, **self._client, **ARGUMENTS)
         partitions = self._consumer.partitions_for_topic(self._topic)
         wanted = [TopicPartition(self._topic, one) for one in sorted(partitions)]
         found = self._consumer.end_offsets(wanted, timeout_ms=ASK_TIMEOUT_MS) if wanted else {}

@@ -153,7 +153,7 @@ def consume(
     or broker never could be reached, BadInput without the topic or with a port that is taken."""
     engine, stopping = database.service_engine(settings), threading.Event()
     log = Log(kafka_client.client_arguments(settings), topic)
-    with kafka_client.reached(settings):
+    with kafka_client.reached(settings), _closed_on_error(log):
         if not log.ends():
             raise BadInput(f"{topic}: `jeongsan topics` 로 만드세요 (no such topic; run `jeongsan topics`).")
     with engine.begin() as connection:
@@ -173,6 +173,15 @@ def consume(
                 child.end()
             log.close()
     return Consumed(counts=_counts(engine, topic, mark), workers=workers, restarted=_restarted(children))
+
+
+@contextlib.contextmanager
+def _closed_on_error(log: Log) -> Iterator[None]:
+    try:
+        yield
+    except BaseException:
+        log.close()
+        raise
 
 
 @contextlib.contextmanager

@@ -7,6 +7,7 @@ from metering.intake import Intake
 from metering.store import Counts
 
 NOW = "2025-12-03T00:00:00+00:00"
+COUNTS = ("received", "stored", "duplicate", "quarantined", "dead_lettered")
 
 
 def event(number: str, event_id: str, source: str = "/t", **data) -> dict:
@@ -58,3 +59,8 @@ def lines(events: Iterable[dict | bytes]) -> list[bytes]:
 def take(engine, events: Iterable[dict | bytes], now, topic="test", intake: Intake | None = None) -> Counts:
     """Takes events in through one intake, one call."""
     return (intake or Intake(engine)).ingest(topic, 0, enumerate(lines(events), 1), now)
+
+
+def counted(answer: dict) -> dict[str, int]:
+    """The counts of an answer that are not zero."""
+    return {name: answer[name] for name in COUNTS if answer[name]}

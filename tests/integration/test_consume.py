@@ -1,81 +1,15 @@
 """Kafka → database: exactly once over restarts, kills, rebalances; a record becomes an event or a dead letter."""
 
 import json
-from collections.abc import Iterable
 from datetime import datetime
 
 import pytest
-from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from sqlalchemy import text
 
 from metering import kafka_dead_letters, modes, rules
 from metering.intake import Intake
 from metering.record_batches import Record
-from tests.events import NOW, gpu, lines
-
-COUNTS = ("received", "stored", "duplicate", "quarantined", "dead_lettered")
-
-
-@pytest.fixture
-def topic(new_topic):
-    """A topic of four partitions."""
-    return new_topic(4)
-
-
-@pytest.fixture
-def letter_topic(new_topic):
-    """A topic for dead letters."""
-    return new_topic(1)
-
-
-@pytest.fixture
-def published(kafka_settings, letter_topic):
-    """All records of the topic of dead letters."""
-
-    def reading() -> list:
-        consumer = KafkaConsumer(bootstrap_servers=kafka_settings.kafka_bootstrap, auto_offset_reset="earliest")
-        only = TopicPartition(letter_topic, 0)
-        consumer.assign([only])
-        found, end = [], consumer.end_offsets([only])[only]
-        while consumer.position(only) < end:
-            found += [one for records in consumer.poll(timeout_ms=500).values() for one in records]
-        consumer.close()
-        return found
-
-    return reading
-
-
-@pytest.fixture
-def send(kafka_settings, topic):
-    """Sends events (dictionaries, bytes, None) to the topic: send(events, partition=…, headers=…, …producer's own)."""
-
-    def sending(events: Iterable, partition: int | None = None, headers=None, **arguments) -> None:
-        producer = KafkaProducer(
-            bootstrap_servers=kafka_settings.kafka_bootstrap, max_request_size=80 << 20, **arguments
-        )
-        for number, one in enumerate(events):
-            place = number % 4 if partition is None else partition
-            value = one if one is None else lines([one])[0]
-            producer.send(topic, value, b"P1", partition=place, headers=headers)
-        producer.flush()
-        producer.close()
-
-    return sending
-
-
-@pytest.fixture
-def consume(jeongsan, topic, letter_topic, loaded):
-    """`jeongsan consume --until-idle …` on the topic → its answer."""
-
-    def consuming(*options) -> dict:
-        where = ("--topic", topic, "--dead-letters", letter_topic)
-        return jeongsan("consume", *where, "--until-idle", "0.5", *options, now=NOW)
-
-    return consuming
-
-
-def counted(answer: dict) -> dict[str, int]:
-    return {name: answer[name] for name in COUNTS if answer[name]}
+from tests.events import NOW, counted, gpu, lines
 
 
 def test_consume__a_second_run_goes_on_where_the_first_ended(send, consume, jeongsan):
