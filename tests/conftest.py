@@ -11,6 +11,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
+from kafka import KafkaConsumer, TopicPartition
 from sqlalchemy import create_engine, text
 
 from core import database, embedded, schema
@@ -184,6 +185,27 @@ def new_topic(kafka_settings):
     if made:
         with kafka_client.admin(kafka_settings) as client:
             client.delete_topics(made)
+
+
+@pytest.fixture
+def consumed(kafka_settings):
+    """Every record of a topic, as kafka-python gives it."""
+
+    def read(topic: str) -> list:
+        arguments = kafka_client.client_arguments(kafka_settings)
+        consumer = KafkaConsumer(**arguments, auto_offset_reset="earliest", enable_auto_commit=False)
+        try:
+            partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
+            consumer.assign(partitions)
+            consumer.seek_to_beginning()
+            ends, found = consumer.end_offsets(partitions), []
+            while any(consumer.position(one) < ends[one] for one in partitions):
+                found += [record for records in consumer.poll(1000).values() for record in records]
+            return found
+        finally:
+            consumer.close()
+
+    return read
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 import click
 
 from metering import files, kafka_topics, messages
+from metering.consuming import TOPIC
 from metering.kafka_producer import COMPRESSIONS, Produced, Producer
 from metering.kafka_topics import CheckedTopic
 from metering.messages import MODES
@@ -15,7 +16,6 @@ from portal.command import Answer, Call, command
 from portal.event_files import EventFile
 
 commands = click.Group()
-EVENTS = "usage.events"
 
 
 @command(commands, "topics", help="Creates the missing topics and checks the others; changes none.")
@@ -51,7 +51,7 @@ def _topic_text(call: Call, topic: CheckedTopic) -> str:
 @event_files.options
 @click.option("--mode", type=click.Choice(MODES), default=MODES[0], help="One event a record, batches, or binary mode.")
 @click.option("--compression", type=click.Choice(COMPRESSIONS), default="none", help="Of Kafka's record batches.")
-@click.option("--topic", default=EVENTS, help="Instead of usage.events.")
+@click.option("--topic", default=TOPIC, help="Instead of usage.events.")
 def produce(
     call: Call, paths: tuple[Path, ...], form: str, source: str | None, map_path: Path | None, mode: str,
     compression: str, topic: str,

@@ -4,7 +4,6 @@ import json
 from collections import Counter
 
 import pytest
-from kafka import KafkaConsumer, TopicPartition
 
 from core.errors import BadInput
 from core.settings import Settings
@@ -19,27 +18,6 @@ EVENTS = [
     performed("w1"),
     accepted("a1", "w1"),
 ]
-
-
-@pytest.fixture
-def consumed(kafka_settings):
-    """Every record of a topic, as kafka-python gives it."""
-
-    def read(topic: str) -> list:
-        arguments = client_arguments(kafka_settings)
-        consumer = KafkaConsumer(**arguments, auto_offset_reset="earliest", enable_auto_commit=False)
-        try:
-            partitions = [TopicPartition(topic, number) for number in sorted(consumer.partitions_for_topic(topic))]
-            consumer.assign(partitions)
-            consumer.seek_to_beginning()
-            ends, found = consumer.end_offsets(partitions), []
-            while any(consumer.position(one) < ends[one] for one in partitions):
-                found += [record for records in consumer.poll(1000).values() for record in records]
-            return found
-        finally:
-            consumer.close()
-
-    return read
 
 
 @pytest.fixture
