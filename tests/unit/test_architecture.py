@@ -14,9 +14,7 @@ MONEY = ("core", "ledger", "registry", "metering", "billing", "settlement", "clo
 PACKAGES = (*MONEY, "reports", "portal", "demo")
 DOORS = {
     "flask": {"portal", "wsgi.py"},
-    "kafka": {
-        f"metering/kafka_{name}.py" for name in ("client", "topics", "producer", "consumer", "dead_letters")
-    },
+    "kafka": {f"metering/kafka_{name}.py" for name in ("client", "topics", "producer", "consumer", "dead_letters")},
     "openpyxl": {"reports/workbook.py", "billing/claim_sheet.py"},
 }
 DOCUMENTS = [path for path in ROOT.rglob("*.md") if not {".venv", "build", ".pytest_cache"} & set(path.parts)]
