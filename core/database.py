@@ -53,13 +53,16 @@ def service_url(settings: Settings) -> str:
     """URL of the role that the service runs as: DATABASE_URL, or that of the embedded server."""
     if settings.database_url:
         return settings.database_url
-    if not (settings.home / SERVICE_PASSWORD).exists():
+    try:
+        password = (settings.home / SERVICE_PASSWORD).read_text()
+    except FileNotFoundError:
         raise ServerUnreachable(
             f"{settings.home}: 아직 준비되지 않았습니다. `jeongsan init` 을 먼저 실행하세요 "
             "(run `jeongsan init` first)."
-        )
-    server = embedded.acquire(settings.home)
-    return server.url(SERVICE_ROLE, (settings.home / SERVICE_PASSWORD).read_text(), DATABASE)
+        ) from None
+    except OSError as error:
+        raise BadInput(f"JEONGSAN_HOME: {settings.home}: 읽을 수 없습니다 (not usable): {error.strerror}") from None
+    return embedded.acquire(settings.home).url(SERVICE_ROLE, password, DATABASE)
 
 
 def owner_url(settings: Settings) -> str:
