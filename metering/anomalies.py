@@ -4,9 +4,10 @@ Set-based over the stored events, each in its form after voids and amendments.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import groupby
+from typing import Any
 
 from sqlalchemy import Connection, text
 
@@ -22,7 +23,6 @@ from metering.storage import Reading
 from metering.work import work_items
 from registry.values import ProjectTerms
 
-REFS = 10
 SECOND_US = 1_000_000
 
 
@@ -81,22 +81,23 @@ def _prepare(connection: Connection, month: Month | None) -> None:
     connection.execute(
         text(
             "CREATE TEMPORARY TABLE used ON COMMIT DROP AS"  # noqa: S608
-            " SELECT seq, type, source.value AS source, event_id, project.value AS project, session,"
+            " SELECT seq, type, 'event:' || source.value || '#' || event_id AS ref, project.value AS project, session,"
             "  coalesce(cluster.value, '') AS cluster, node.value AS node, model.value AS model, start_us, end_us,"
             "  gpus_milli::bigint AS gpus_milli FROM event JOIN term AS source ON source.id = source_id"
             "  JOIN term AS project ON project.id = project_id JOIN term AS model ON model.id = model_id"
             "  LEFT JOIN term AS node ON node.id = node_id LEFT JOIN term AS cluster ON cluster.id = cluster_id"
             f"  WHERE type = 0 AND seq <> ALL(:corrected) AND {between}"
-            " UNION ALL SELECT seq, type, source.value, event_id, data::jsonb ->> 'project', data::jsonb ->> 'session',"
+            " UNION ALL SELECT seq, type, 'event:' || source.value || '#' || event_id, data::jsonb ->> 'project',"
+            "  data::jsonb ->> 'session',"
             "  coalesce(data::jsonb ->> 'cluster', ''), CASE WHEN (data::jsonb ->> 'elapsed_s')::numeric * 1000000"
             "   = end_us - start_us THEN data::jsonb ->> 'node' END, data::jsonb ->> 'model', start_us, end_us,"
             "  (data::jsonb ->> 'gpu_count')::bigint * 1000 FROM event JOIN term AS source ON source.id = source_id"
             f"  WHERE type = 9 AND seq <> ALL(:corrected) AND {between}"
             " UNION ALL SELECT * FROM unnest(CAST(:seqs AS bigint[]), CAST(:types AS smallint[]),"
-            "  CAST(:sources AS text[]), CAST(:ids AS text[]), CAST(:projects AS text[]), CAST(:sessions AS text[]),"
+            "  CAST(:refs AS text[]), CAST(:projects AS text[]), CAST(:sessions AS text[]),"
             "  CAST(:clusters AS text[]), CAST(:nodes AS text[]), CAST(:models AS text[]), CAST(:starts AS bigint[]),"
             "  CAST(:ends AS bigint[]), CAST(:gpus AS bigint[]))"
-            f"  AS fixed (a, b, c, d, e, f, g, h, i, start_us, end_us, l) WHERE {between}"
+            f"  AS fixed (a, b, c, d, e, f, g, h, start_us, end_us, k) WHERE {between}"
         ),
         {"corrected": sorted(trees), **_columns(fixed), **_bounds(month)},
     )
@@ -107,8 +108,7 @@ def _columns(fixed: Sequence[tuple]) -> dict[str, list]:
     return {
         "seqs": [root.seq for root, _ in fixed],
         "types": [root.type for root, _ in fixed],
-        "sources": [root.source for root, _ in fixed],
-        "ids": [root.id for root, _ in fixed],
+        "refs": [f"event:{root.source}#{root.id}" for root, _ in fixed],
         "projects": [values["project"] for _, values in fixed],
         "sessions": [values["session"] for _, values in fixed],
         "clusters": [values.get("cluster", "") for _, values in fixed],
@@ -124,52 +124,37 @@ def _gpus_milli(number: int, values: Mapping) -> int:
     return milli_of(values["gpus"]) if number == GPU else values["gpu_count"] * 1000
 
 
-SESSIONS = (
-    "SELECT *, lag(seq) OVER session AS before, max(end_us) OVER (session ROWS BETWEEN UNBOUNDED PRECEDING AND"
-    " 1 PRECEDING) AS reached_us FROM used {where}"
-    " WINDOW session AS (PARTITION BY project, cluster, session, node, model ORDER BY start_us, end_us, seq)"
-)
-
-
-def _of_sessions(connection: Connection, where: str, odd: str, length: str) -> list:
-    """Sessions with odd intervals: how many, how long in all, and the first of them with the ones before."""
-    return connection.execute(
+def _of_sessions(connection: Connection, kind: str, where: str, odd: str, length: str) -> Iterator[tuple[Anomaly, Any]]:
+    """Sessions with odd intervals: how many, how long in all, and the first of them, each after the one before."""
+    rows = connection.execute(
         text(
             "SELECT project, session, count(*) AS times, sum(length_us)::bigint AS length_us,"  # noqa: S608
-            f" min(start_us) AS first_us, (array_agg(ARRAY[before, seq] ORDER BY start_us, seq))[1:{REFS // 2}] AS seqs"
-            f" FROM (SELECT *, {length} AS length_us FROM ({SESSIONS.format(where=where)}) AS ordered WHERE {odd})"
-            ' AS found GROUP BY project, session ORDER BY project COLLATE "C", session COLLATE "C"'
+            " min(start_us) AS first_us, (array_agg(ARRAY[before, ref] ORDER BY start_us, seq))[1:5] AS refs"
+            f" FROM (SELECT *, {length} AS length_us FROM (SELECT *, lag(ref) OVER session AS before,"
+            "   max(end_us) OVER (session ROWS BETWEEN UNBOUNDED PRECEDING AND 1 PRECEDING) AS reached_us"
+            f"   FROM used WHERE {where} WINDOW session AS"
+            "   (PARTITION BY project, cluster, session, node, model ORDER BY start_us, end_us, seq)) AS ordered"
+            f"  WHERE {odd}) AS found"
+            ' GROUP BY project, session ORDER BY project COLLATE "C", session COLLATE "C"'
         )
-    ).all()
+    )
+    for row in rows:
+        refs = tuple(dict.fromkeys(one for pair in row.refs for one in pair))
+        yield Anomaly(kind=kind, project=row.project, subject=row.session, detail="", refs=refs), row
 
 
 def _overlaps(connection: Connection) -> Iterator[Anomaly]:
-    rows = _of_sessions(connection, "", "start_us < reached_us", "least(end_us, reached_us) - start_us")
-    for row in rows:
-        detail = (
-            f"구간 {row.times}개가 앞 구간과 {_span(row.length_us)} 겹칩니다, 처음은 {_shown(row.first_us)} (overlap)"
-        )
-        yield _session(connection, "overlap", row, detail)
+    length = "least(end_us, reached_us) - start_us"
+    for one, row in _of_sessions(connection, "overlap", "true", "start_us < reached_us", length):
+        span, first = _span(row.length_us), _shown(row.first_us)
+        yield replace(one, detail=f"구간 {row.times}개가 앞 구간과 {span} 겹칩니다, 처음은 {first} (overlap)")
 
 
 def _gaps(connection: Connection) -> Iterator[Anomaly]:
     """Of GPU sessions; a job that is queued again begins anew as a rule."""
-    rows = _of_sessions(connection, "WHERE type = 0", "start_us > reached_us", "start_us - reached_us")
-    for row in rows:
-        detail = f"빈 구간 {row.times}개, 모두 {_span(row.length_us)}, 처음은 {_shown(row.first_us)} 앞 (gap)"
-        yield _session(connection, "gap", row, detail)
-
-
-def _session(connection: Connection, kind: str, row, detail: str) -> Anomaly:
-    seqs = {seq for pair in row.seqs for seq in pair}
-    return Anomaly(kind=kind, project=row.project, subject=row.session, detail=detail, refs=_refs(connection, seqs))
-
-
-def _refs(connection: Connection, seqs: set[int]) -> tuple[str, ...]:
-    rows = connection.execute(
-        text("SELECT source, event_id FROM used WHERE seq = ANY(:seqs) ORDER BY start_us, seq"), {"seqs": sorted(seqs)}
-    )
-    return tuple(f"event:{row.source}#{row.event_id}" for row in rows)
+    for one, row in _of_sessions(connection, "gap", "type = 0", "start_us > reached_us", "start_us - reached_us"):
+        span, first = _span(row.length_us), _shown(row.first_us)
+        yield replace(one, detail=f"빈 구간 {row.times}개, 모두 {span}, 처음은 {first} 앞 (gap)")
 
 
 def _crowded_nodes(connection: Connection, node_gpus: int) -> Iterator[Anomaly]:
@@ -186,11 +171,12 @@ def _crowded_nodes(connection: Connection, node_gpus: int) -> Iterator[Anomaly]:
             " found AS (SELECT cluster, node, max(held)::bigint AS held, sum(until_us - at_us)::bigint AS length_us,"
             "  sum((until_us - at_us)::numeric * (held - :limit))::numeric AS beyond, min(at_us) AS first_us"
             "  FROM levels WHERE held > :limit GROUP BY cluster, node)"
-            " SELECT found.*, projects, refs FROM found CROSS JOIN LATERAL (SELECT array_agg(DISTINCT project)"
-            "  AS projects,"
-            "  (array_agg('event:' || source || '#' || event_id ORDER BY used.start_us, seq))[1:10] AS refs"
-            "  FROM used WHERE used.cluster = found.cluster AND used.node = found.node AND start_us <= first_us"
-            '  AND end_us > first_us) AS there ORDER BY cluster COLLATE "C", node COLLATE "C"'
+            " SELECT found.*, array_agg(DISTINCT project) AS projects,"
+            "  (array_agg(ref ORDER BY start_us, seq))[1:10] AS refs FROM found JOIN used"
+            "  ON used.cluster = found.cluster AND used.node = found.node"
+            "  AND start_us <= first_us AND end_us > first_us"
+            " GROUP BY found.cluster, found.node, held, length_us, beyond, first_us"
+            ' ORDER BY found.cluster COLLATE "C", found.node COLLATE "C"'
         ),
         {"limit": node_gpus * 1000},
     )
