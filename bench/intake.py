@@ -72,7 +72,7 @@ def _measured(size: int, repeated_percent: int) -> Measured:
     print(f"    {size:,} events …", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "events.jsonl"
-        _write(path, size, repeated_percent)
+        write_events(path, size, repeated_percent)
         found = [_once(path) for _ in range(REPEATS)]
     names = Measured.__dataclass_fields__
     return Measured(**{name: sorted(getattr(one, name) for one in found)[REPEATS // 2] for name in names})
@@ -82,7 +82,7 @@ def _once(path: Path) -> Measured:
     with fresh_database() as settings:
         call("load", REGISTRY, now="2025-09-01T09:00:00+09:00")
         took_s, memory_mib = in_child(lambda: _ingest(settings, path))
-        bare_s, packed_s, count = _bare_copy(owner_engine(settings))
+        bare_s, packed_s, count = bare_copy(owner_engine(settings))
     return Measured(took_s=took_s, bare_s=bare_s, packed_s=packed_s, rows=count, memory_mib=memory_mib)
 
 
@@ -91,7 +91,7 @@ def _ingest(settings: Settings, path: Path) -> None:
     Intake(service_engine(settings)).ingest(files.topic_of(path), 0, records, NOW)
 
 
-def _bare_copy(engine: Engine) -> tuple[float, float, int]:
+def bare_copy(engine: Engine) -> tuple[float, float, int]:
     """Seconds to COPY the stored rows into a table without index, key or partition: by values, and packed; how many."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         for name in ("bare", "bare_packed"):
@@ -116,7 +116,7 @@ def _bare_copy(engine: Engine) -> tuple[float, float, int]:
     return timed(by_values), timed(by_bytes), len(values)
 
 
-def _write(path: Path, size: int, repeated_percent: int) -> None:
+def write_events(path: Path, size: int, repeated_percent: int) -> None:
     """`size` JSON lines: GPU slices of the eight projects, a few deliveries, and repeats of earlier lines."""
     rng, among = random.Random(size), projects()
     delivered = [one for project in among for one in work.deliveries(random.Random(1), project)]

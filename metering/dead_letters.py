@@ -108,7 +108,7 @@ def _readable(letters: Sequence[DeadLetter]) -> Iterator[tuple[Batch, list[int]]
     for (topic, partition), among in origins.items():
         good = [one for one in among if _reads(one)]
         if good:
-            yield modes.read(topic, partition, map(_record, good)), [one.id for one in good]
+            yield modes.read(topic, partition, [_record(one) for one in good]), [one.id for one in good]
 
 
 def _record(letter: DeadLetter) -> Record:

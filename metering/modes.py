@@ -6,7 +6,7 @@ is read as structured.
 
 import json
 from base64 import b64decode, b64encode
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 
 import msgspec
 from msgspec import structs
@@ -24,30 +24,30 @@ _any_json = msgspec.json.Decoder(msgspec.Raw)
 _encode = msgspec.json.Encoder().encode
 
 
-def read(topic: str, partition: int, records: Iterable[tuple[int, Headers, bytes | None, str]]) -> Batch:
+def read(topic: str, partition: int, records: Sequence[tuple[int, Headers, bytes | None, str]]) -> Batch:
     """Reads records (offset, headers, value, why it is broken) of a partition. What cannot be read keeps its value
     and its headers."""
-    readable, refused, composed, known = [], [], {}, {}
+    readable, refused, composed, plain = [], [], {}, ()
     for offset, headers, value, broken in records:
-        payload = value
-        if headers or value is None:
-            payload = payload_of(headers, value)
-        elif broken:
-            payload = Rejection(reason="corrupt", detail=broken, payload=value)
-        if headers:
-            known[offset] = headers
+        if (headers is plain or not headers) and value is not None and not broken:
+            readable.append((offset, value))
+            continue
+        payload = Rejection(reason="corrupt", detail=broken, payload=value) if broken else payload_of(headers, value)
         if isinstance(payload, Rejection):
             refused.append((offset, payload))
             continue
         readable.append((offset, payload))
-        if payload is not value:
+        if payload is value:
+            plain = headers  # those that follow often share the very same
+        else:
             composed[offset] = value
     events, rejections = columns.read(readable)
     for offset, one in rejections:
         refused.append((offset, structs.replace(one, payload=composed[offset]) if offset in composed else one))
+    wanted = {offset for offset, _ in refused}
     return Batch(
         topic=topic, partition=partition, events=events, rejections=sorted(refused, key=lambda one: one[0]),
-        headers={offset: headers_text(known[offset]) for offset, _ in refused if offset in known},
+        headers={one[0]: headers_text(one[1]) for one in records if wanted and one[1] and one[0] in wanted},
     )  # fmt: skip
 
 

@@ -17,7 +17,11 @@ from metering.modes import Headers
 
 OPENED_LIMIT_BYTES = 256 << 20
 CODEC_MASK = 7
+SECTIONS_LIMIT = 64
 JAVA_SNAPPY = b"\x82SNAPPY\x00"
+
+
+_sections: dict[bytes, Headers] = {}
 
 
 class Record(NamedTuple):
@@ -126,21 +130,28 @@ def _record(base_offset: int, data: bytes, at: int, end: int) -> Record:
     if length >= 0:
         value = data[at : at + length]
         at += length
-    if at == end - 1 and data[at] == 0:
-        return Record(base_offset + delta, (), value)
-    count, at = _varint(data, at)
+    section = data[at:end]
+    headers = _sections.get(section)
+    return Record(base_offset + delta, _headers(section) if headers is None else headers, value)
+
+
+def _headers(section: bytes) -> Headers:
+    """The headers of a record; most records of a producer share theirs, which are then one and the same object."""
+    count, at = _varint(section, 0)
     headers = []
     for _ in range(count):
-        length, at = _varint(data, at)
-        if length < 0 or at + length > end:
+        length, at = _varint(section, at)
+        if length < 0 or at + length > len(section):
             raise Unreadable("a header's name reaches beyond it")
-        name, at = data[at : at + length].decode(), at + length
-        length, at = _varint(data, at)
-        headers.append((name, data[at : at + length] if length >= 0 else None))
+        name, at = section[at : at + length].decode(), at + length
+        length, at = _varint(section, at)
+        headers.append((name, section[at : at + length] if length >= 0 else None))
         at += max(length, 0)
-    if at != end:
+    if at != len(section):
         raise Unreadable("its parts do not fill its length")
-    return Record(base_offset + delta, headers, value)
+    if len(_sections) >= SECTIONS_LIMIT:
+        _sections.clear()
+    return _sections.setdefault(section, tuple(headers))
 
 
 def _varint(data: bytes, at: int) -> tuple[int, int]:
