@@ -11,6 +11,7 @@ from datetime import date, datetime
 from core.errors import RuleRefused
 from core.month import Month, kst_day
 from registry.values import LineTerms, ProgrammeTerms
+from settlement.line import LineResult
 
 RUN_KINDS = (
     "amendment", "settle", "draw", "gpu", "cpu", "storage", "fee", "pool", "incentive", "advance_offset", "release",
@@ -75,33 +76,10 @@ class Charge:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settled:
+class Settled(LineResult):
     """The split of an agreement line that a month booked, in won; totals over its life at that close."""
 
     month: Month
-    line: str
-    project: str
-    supplier: str
-    category: str
-    self_pay_bp: int
-    limit_krw: int
-    supply_krw: int
-    voucher_krw: int
-    self_pay_krw: int
-    excess_krw: int
-    vat_krw: int
-    held_krw: int
-    held_reason: str
-    deposit_drawn_krw: int
-    total_supply_krw: int
-    total_voucher_krw: int
-    total_self_pay_krw: int
-    total_excess_krw: int
-
-    @property
-    def own_krw(self) -> int:
-        """What the company owes the hospital: self-pay, excess, VAT."""
-        return self.self_pay_krw + self.excess_krw + self.vat_krw
 
     @property
     def moved(self) -> bool:
