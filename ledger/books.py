@@ -3,11 +3,12 @@
 from collections.abc import Sequence
 from datetime import date, datetime
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, insert, text
 
 from core.database import copy_rows
-from core.month import Month
+from core.month import Month, kst_day
 from ledger.journal import CHAIN_START, NewEntry, entry_hash
+from ledger.models import ProgrammeLock
 
 
 def lock_books(connection: Connection, programme: str) -> None:
@@ -133,4 +134,24 @@ def lock_month(connection: Connection, programme: str, month: Month, locked_at: 
         ),
         {"programme": programme, "month": month.first, "at": locked_at, "by": locked_by,
          "number": last_number(connection, programme)},
+    )  # fmt: skip
+
+
+def closed_programmes(connection: Connection) -> dict[str, date]:
+    """The programmes that are finally settled, each with the local day on which it was closed."""
+    rows = connection.execute(text("SELECT programme, locked_at FROM programme_lock ORDER BY programme"))
+    return {row.programme: kst_day(row.locked_at) for row in rows}
+
+
+def lock_programme(
+    connection: Connection, programme: str, month: Month, locked_at: datetime, locked_by: str, figures: dict
+) -> None:
+    """Closes a programme at its last locked month, with the figures of its final settlement, for ever: its budget is
+    not moved any more; what is owed is still paid."""
+    lock_books(connection, programme)
+    connection.execute(
+        insert(ProgrammeLock).values(
+            programme=programme, month=month.first, locked_at=locked_at, locked_by=locked_by, figures=figures,
+            last_number=last_number(connection, programme),
+        )
     )  # fmt: skip

@@ -13,6 +13,7 @@ from sqlalchemy import (
     UniqueConstraint,
     func,
 )
+from sqlalchemy.dialects.postgresql import JSONB
 from sqlalchemy.orm import Mapped, mapped_column
 
 from core.base import Base
@@ -87,3 +88,18 @@ class MonthLock(Base):
     locked_by: Mapped[str] = mapped_column(Text)
     last_number: Mapped[int]
     recorded_at: Mapped[datetime] = mapped_column(server_default=func.now())
+
+
+class ProgrammeLock(Base):
+    """A programme that its final settlement has closed: its budget is not moved any more (domain.md §7 Year-end).
+
+    `month`: the last settled one; `last_number`: the journal's last entry at the close; `figures`: what was settled.
+    """
+
+    __tablename__ = "programme_lock"
+    programme: Mapped[str] = mapped_column(ForeignKey("programme.code"), primary_key=True)
+    month: Mapped[date]
+    locked_at: Mapped[datetime]
+    locked_by: Mapped[str] = mapped_column(Text)
+    last_number: Mapped[int]
+    figures: Mapped[dict] = mapped_column(JSONB)

@@ -16,7 +16,7 @@ CHANGEABLE = {
     "party": {"name", "payee", "consortium", "representative", "address", "business_type", "business_item", "email"},
     "project": {"closes"},
 }
-GROWING = {"programme": {"grant_received", "interest", "transfer"}, "agreement": {"amendment"}}
+GROWING = {"programme": {"grant_received", "interest", "transfer", "carry_over"}, "agreement": {"amendment"}}
 
 
 @dataclass(frozen=True, kw_only=True)

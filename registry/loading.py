@@ -28,6 +28,7 @@ def write(connection: Connection, changes: Plan, view: View, now: datetime, open
     _insert_agreements(connection, new.get("agreement", ()), view, now)
     _insert_permits(connection, new.get("permit", ()), view)
     _change(connection, changes, open_months, view)
+    _insert_carry_overs(connection, changes)
     _raise_grants(connection, changes, view)
     _remember(connection, changes, now)
 
@@ -82,7 +83,7 @@ def _insert_programmes(connection: Connection, programmes: Iterable[Programme]) 
 
 def _programme_row(one: Programme) -> dict:
     same = ("code", "name", "ministry", "type", "agency", "operator", "fiscal_year", "appropriation_krw",
-            "carry_in_krw", "funding", "settlement_closes_on")  # fmt: skip
+            "carry_in_krw", "funding", "settlement_closes_on", "drop_under_10_krw")  # fmt: skip
     return {name: getattr(one, name) for name in same} | {
         "self_pay_bp": content_of(one.self_pay_bp),
         "fee_rate_bp": one.platform_fee.rate_bp,
@@ -106,6 +107,10 @@ def _insert_budget_records(connection: Connection, programme: str, lists: Mappin
 
 def _project_row(project: Project, view: View) -> dict:
     same = ("code", "programme", "company", "tier", "title", "channel")
+def _insert_carry_overs(connection: Connection, changes: Plan) -> None:
+            before = changes.changed[kind, code].old.carry_over if (kind, code) in changes.changed else ()
+                    for one in added(before, programme.carry_over))  # fmt: skip
+            _insert(connection, models.CarryOver, rows)
     return {name: getattr(project, name) for name in same} | {
         "modalities": list(project.modalities),
         "closes": Month.parse(project.closes).first if project.closes else None,

@@ -73,6 +73,7 @@ class Programme(Base):
 
 class Tier(Base):
     """A tier of a programme: what a project of it may be granted or cost."""
+    drop_under_10_krw: Mapped[bool] = mapped_column(server_default="false")
 
     __tablename__ = "tier"
     programme: Mapped[str] = mapped_column(ForeignKey("programme.code"), primary_key=True)
@@ -163,6 +164,17 @@ class AgreementLine(Base):
     """A line of an agreement: supplier and cost category. Its self-pay rate never changes (domain.md §1)."""
 
     __tablename__ = "agreement_line"
+class CarryOver(Base):
+    """What of a project's commitment is carried into the next year (다음연도이월), as decided. Append-only."""
+
+    __tablename__ = "carry_over"
+    project: Mapped[str] = mapped_column(ForeignKey("project.code"), primary_key=True)
+    programme: Mapped[str] = mapped_column(ForeignKey("programme.code"))
+    amount_krw: Mapped[int] = mapped_column(BigInteger)
+    reason: Mapped[str] = mapped_column(Text)
+    __table_args__ = (CheckConstraint("amount_krw > 0", name="more_than_nothing"),)
+
+
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     programme: Mapped[str] = mapped_column(ForeignKey("programme.code"))
     code: Mapped[str] = mapped_column(Text)

@@ -95,6 +95,14 @@ class Programme(Table, kw_only=True):
     later: ClassVar[frozenset[str]] = frozenset({"source"})
     code: Code
     name: Name
+class CarryOver(Table, kw_only=True):
+    """What of a project's commitment is carried into the next year (다음연도이월), in won, as decided."""
+
+    project: Code
+    krw: Annotated[int, Meta(ge=1, le=KRW_MAX)]
+    reason: Name
+
+
     ministry: Code
     type: Name
     agency: Code
@@ -119,6 +127,8 @@ class Payee(Table, kw_only=True):
     """The legal payee of a party, when it is another body."""
 
     name: Name
+    carry_over: tuple[CarryOver, ...] = ()
+    drop_under_10_krw: bool = False
     brn: str
 
 

@@ -107,3 +107,4 @@ class ProgrammeTerms:
     weights: dict[tuple[str, str], Decimal]
     qualities: dict[str, Decimal]
     projects: dict[str, ProjectTerms]
+    drop_under_10_krw: bool

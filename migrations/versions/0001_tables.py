@@ -238,6 +238,7 @@ def upgrade() -> None:
             "fee_rate_bp BETWEEN 0 AND 10000 AND incentive_share_bp BETWEEN 0 AND 10000",
             name=op.f("ck_programme_rates"),
         ),
+        sa.Column("drop_under_10_krw", sa.Boolean(), server_default="false", nullable=False),
         sa.ForeignKeyConstraint(["agency"], ["party.code"], name=op.f("fk_programme_agency_party")),
         sa.ForeignKeyConstraint(["ministry"], ["party.code"], name=op.f("fk_programme_ministry_party")),
         sa.ForeignKeyConstraint(["operator"], ["party.code"], name=op.f("fk_programme_operator_party")),
@@ -379,6 +380,17 @@ def upgrade() -> None:
         sa.Column("min_suppliers", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(["programme"], ["programme.code"], name=op.f("fk_tier_programme_programme")),
         sa.PrimaryKeyConstraint("programme", "code", name=op.f("pk_tier")),
+    op.create_table(
+        "programme_lock",
+        sa.Column("programme", sa.Text(), nullable=False),
+        sa.Column("month", sa.Date(), nullable=False),
+        sa.Column("locked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("locked_by", sa.Text(), nullable=False),
+        sa.Column("last_number", sa.Integer(), nullable=False),
+        sa.Column("figures", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.ForeignKeyConstraint(["programme"], ["programme.code"], name=op.f("fk_programme_lock_programme_programme")),
+        sa.PrimaryKeyConstraint("programme", name=op.f("pk_programme_lock")),
+    )
     )
     op.create_table(
         "weight",
@@ -723,6 +735,17 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_posting_account_id"), table_name="posting")
     op.drop_table("posting")
     op.drop_table("payment")
+    op.create_table(
+        "carry_over",
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("programme", sa.Text(), nullable=False),
+        sa.Column("amount_krw", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.CheckConstraint("amount_krw > 0", name=op.f("ck_carry_over_more_than_nothing")),
+        sa.ForeignKeyConstraint(["programme"], ["programme.code"], name=op.f("fk_carry_over_programme_programme")),
+        sa.ForeignKeyConstraint(["project"], ["project.code"], name=op.f("fk_carry_over_project_project")),
+        sa.PrimaryKeyConstraint("project", name=op.f("pk_carry_over")),
+    )
     op.drop_table("weight")
     op.drop_table("tier")
     op.drop_index(op.f("ix_published_file_sha256"), table_name="published_file")
@@ -757,3 +780,5 @@ def downgrade() -> None:
     op.drop_table("document_sequence")
     op.drop_table("dead_letter")
     # ### end Alembic commands ###
+    op.drop_table("carry_over")
+    op.drop_table("programme_lock")

@@ -16,7 +16,7 @@ BEGIN
   FOREACH name IN ARRAY ARRAY['event', 'seen', 'intake_batch', 'usage_delta', 'dropped_field', 'entry',
     'posting', 'month_lock', 'charge', 'document', 'document_charge', 'line_settlement', 'incentive_pool',
     'incentive_share', 'published_file', 'month_run', 'budget_record', 'programme', 'agreement', 'agreement_line',
-    'price_book', 'payment']
+    'price_book', 'payment', 'carry_over', 'programme_lock']
   LOOP
     EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I
                     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', name);
@@ -121,6 +121,9 @@ CREATE FUNCTION check_commitments(wanted text) RETURNS void LANGUAGE plpgsql SEC
 DECLARE bad record;
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtext('commitment:' || wanted));
+  IF EXISTS (SELECT 1 FROM programme_lock WHERE programme = wanted) THEN
+    RAISE EXCEPTION '% is finally settled: its commitments are not changed any more', wanted USING ERRCODE = 'JS001';
+  END IF;
   SELECT project.code, project.grant_krw, tier.grant_cap_krw INTO bad
     FROM project JOIN tier ON tier.programme = project.programme AND tier.code = project.tier
    WHERE project.programme = wanted AND project.grant_krw > tier.grant_cap_krw LIMIT 1;
@@ -179,6 +182,61 @@ CREATE CONSTRAINT TRIGGER commitments AFTER INSERT OR UPDATE ON project DEFERRAB
 CREATE CONSTRAINT TRIGGER commitments AFTER INSERT ON budget_record DEFERRABLE INITIALLY DEFERRED
   FOR EACH ROW EXECUTE FUNCTION check_commitments_of_row();
 
+-- ---------------------------------------------------------------- a programme that is finally settled
+CREATE FUNCTION check_programme_lock() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('books:' || NEW.programme));
+  IF NEW.month IS DISTINCT FROM (SELECT max(month) FROM month_lock WHERE programme = NEW.programme)
+     OR EXISTS (SELECT 1 FROM month_run WHERE programme = NEW.programme AND month > NEW.month) THEN
+    RAISE EXCEPTION '%: is finally settled at its last locked month, with no run begun after it', NEW.programme
+      USING ERRCODE = 'JS001';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER at_the_last_month BEFORE INSERT ON programme_lock FOR EACH ROW EXECUTE FUNCTION check_programme_lock();
+
+CREATE FUNCTION refuse_closed_programme() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE hit text;
+BEGIN
+  SELECT new_row.programme INTO hit FROM new_rows new_row JOIN programme_lock USING (programme) LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION '% is finally settled: nothing of it is changed or run any more', hit USING ERRCODE = 'JS001';
+  END IF;
+  RETURN NULL;
+END $$;
+
+DO $$
+DECLARE name text;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['agreement_line', 'budget_record', 'carry_over', 'charge', 'incentive_pool',
+    'line_settlement', 'month_run', 'project']
+  LOOP
+    EXECUTE format('CREATE TRIGGER closed_programme AFTER INSERT ON %I REFERENCING NEW TABLE AS new_rows
+                    FOR EACH STATEMENT EXECUTE FUNCTION refuse_closed_programme()', name);
+  END LOOP;
+END $$;
+
+-- What was owed is still paid; the budget stays as it was settled.
+CREATE FUNCTION refuse_closed_budget() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE hit text;
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM new_rows JOIN programme_lock USING (programme)) THEN
+    RETURN NULL;
+  END IF;
+  SELECT new_row.programme INTO hit
+    FROM new_rows new_row
+    JOIN programme_lock USING (programme)
+    JOIN posting ON posting.entry_id = new_row.id
+    JOIN account ON account.id = posting.account_id
+   WHERE account.is_budget LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION '% is finally settled: its budget is not moved any more', hit USING ERRCODE = 'JS001';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER closed_budget AFTER INSERT ON entry REFERENCING NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION refuse_closed_budget();
+
 -- ---------------------------------------------------------------- the run
 CREATE FUNCTION check_step_reset() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -215,9 +273,9 @@ REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO jeongsan_rights;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO jeongsan_rights;
 GRANT INSERT (programme, code) ON account TO jeongsan_rights;
-GRANT INSERT ON agreement, agreement_line, budget_record, category, charge, consumer_offset, dead_letter, document, document_charge,
+GRANT INSERT ON agreement, agreement_line, budget_record, carry_over, category, charge, consumer_offset, dead_letter, document, document_charge,
   document_sequence, dropped_field, entry, event, incentive_pool, incentive_share, intake_batch, line_limit, line_settlement,
-  loaded_object, month_lock, month_run, party, payment, permit, posting, price_book, programme, project, published_file,
+  loaded_object, month_lock, month_run, party, payment, permit, posting, price_book, programme, programme_lock, project, published_file,
   quarantine, rate, run_step, seen, term, tier, usage_delta, weight TO jeongsan_rights;
 GRANT UPDATE (status, reason, detail, waits_for, resolved_at, resolution, seq) ON quarantine TO jeongsan_rights;
 GRANT UPDATE (status, resolved_at, resolution, published_at) ON dead_letter TO jeongsan_rights;
