@@ -107,6 +107,14 @@ def _programme(view: View, programme: Programme) -> Iterator[str]:
     for number, one in enumerate(programme.transfer, start=1):
         if one.krw == 0:
             yield f".transfer[{number}].krw: 0원입니다 (zero)."
+    yield from _carry_over(view, programme)
+
+
+def _carry_over(view: View, programme: Programme) -> Iterator[str]:
+    yield from _twice("carry_over", [one.project for one in programme.carry_over])
+    for number, one in enumerate(programme.carry_over, start=1):
+        if view.programme_of(one.project) != programme.code:
+            yield f".carry_over[{number}].project: '{one.project}': 이 사업의 과제가 아닙니다 (no project of it)."
 
 
 def _project(view: View, project: Project) -> Iterator[str]:
@@ -121,14 +129,6 @@ def _project(view: View, project: Project) -> Iterator[str]:
 
 
 def _agreement(view: View, agreement: Agreement) -> Iterator[str]:
-    yield from _carry_over(view, programme)
-
-
-def _carry_over(view: View, programme: Programme) -> Iterator[str]:
-    yield from _twice("carry_over", [one.project for one in programme.carry_over])
-    for number, one in enumerate(programme.carry_over, start=1):
-        if view.programme_of(one.project) != programme.code:
-            yield f".carry_over[{number}].project: '{one.project}': 이 사업의 과제가 아닙니다 (no project of it)."
     if agreement.ends < agreement.starts:
         yield f".ends: 시작일 {agreement.starts}보다 앞섭니다 (before it starts)."
     if (agreement.self_pay_mode == "deposit") != (agreement.deposit_krw > 0):

@@ -65,6 +65,7 @@ class Programme(Base):
     incentive_share_bp: Mapped[int]
     incentive_monthly_krw: Mapped[int] = mapped_column(BigInteger)
     settlement_closes_on: Mapped[date]
+    drop_under_10_krw: Mapped[bool] = mapped_column(server_default="false")
     __table_args__ = (
         CheckConstraint("appropriation_krw >= 0 AND carry_in_krw >= 0", name="budget_not_negative"),
         CheckConstraint("fee_rate_bp BETWEEN 0 AND 10000 AND incentive_share_bp BETWEEN 0 AND 10000", name="rates"),
@@ -73,7 +74,6 @@ class Programme(Base):
 
 class Tier(Base):
     """A tier of a programme: what a project of it may be granted or cost."""
-    drop_under_10_krw: Mapped[bool] = mapped_column(server_default="false")
 
     __tablename__ = "tier"
     programme: Mapped[str] = mapped_column(ForeignKey("programme.code"), primary_key=True)
@@ -140,6 +140,17 @@ class Project(Base):
     )
 
 
+class CarryOver(Base):
+    """What of a project's commitment is carried into the next year (다음연도이월), as decided. Append-only."""
+
+    __tablename__ = "carry_over"
+    project: Mapped[str] = mapped_column(ForeignKey("project.code"), primary_key=True)
+    programme: Mapped[str] = mapped_column(ForeignKey("programme.code"))
+    amount_krw: Mapped[int] = mapped_column(BigInteger)
+    reason: Mapped[str] = mapped_column(Text)
+    __table_args__ = (CheckConstraint("amount_krw > 0", name="more_than_nothing"),)
+
+
 class Agreement(Base):
     """An agreement (협약) of a project, for local days `starts` to `ends`, inclusive."""
 
@@ -164,17 +175,6 @@ class AgreementLine(Base):
     """A line of an agreement: supplier and cost category. Its self-pay rate never changes (domain.md §1)."""
 
     __tablename__ = "agreement_line"
-class CarryOver(Base):
-    """What of a project's commitment is carried into the next year (다음연도이월), as decided. Append-only."""
-
-    __tablename__ = "carry_over"
-    project: Mapped[str] = mapped_column(ForeignKey("project.code"), primary_key=True)
-    programme: Mapped[str] = mapped_column(ForeignKey("programme.code"))
-    amount_krw: Mapped[int] = mapped_column(BigInteger)
-    reason: Mapped[str] = mapped_column(Text)
-    __table_args__ = (CheckConstraint("amount_krw > 0", name="more_than_nothing"),)
-
-
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
     programme: Mapped[str] = mapped_column(ForeignKey("programme.code"))
     code: Mapped[str] = mapped_column(Text)

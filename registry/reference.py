@@ -89,12 +89,6 @@ class Transfer(Table, kw_only=True):
     reason: Name
 
 
-class Programme(Table, kw_only=True):
-    """A programme (사업)."""
-
-    later: ClassVar[frozenset[str]] = frozenset({"source"})
-    code: Code
-    name: Name
 class CarryOver(Table, kw_only=True):
     """What of a project's commitment is carried into the next year (다음연도이월), in won, as decided."""
 
@@ -103,6 +97,12 @@ class CarryOver(Table, kw_only=True):
     reason: Name
 
 
+class Programme(Table, kw_only=True):
+    """A programme (사업)."""
+
+    later: ClassVar[frozenset[str]] = frozenset({"source"})
+    code: Code
+    name: Name
     ministry: Code
     type: Name
     agency: Code
@@ -121,14 +121,14 @@ class CarryOver(Table, kw_only=True):
     grant_received: tuple[Dated, ...] = ()
     interest: tuple[Dated, ...] = ()
     transfer: tuple[Transfer, ...] = ()
+    carry_over: tuple[CarryOver, ...] = ()
+    drop_under_10_krw: bool = False
 
 
 class Payee(Table, kw_only=True):
     """The legal payee of a party, when it is another body."""
 
     name: Name
-    carry_over: tuple[CarryOver, ...] = ()
-    drop_under_10_krw: bool = False
     brn: str
 
 

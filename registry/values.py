@@ -103,8 +103,8 @@ class ProgrammeTerms:
     incentive_share_bp: int
     incentive_monthly_krw: int
     settlement_closes_on: date
+    drop_under_10_krw: bool
     categories: dict[str, CategoryTerms]
     weights: dict[tuple[str, str], Decimal]
     qualities: dict[str, Decimal]
     projects: dict[str, ProjectTerms]
-    drop_under_10_krw: bool

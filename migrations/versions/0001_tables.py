@@ -231,6 +231,7 @@ def upgrade() -> None:
         sa.Column("incentive_share_bp", sa.Integer(), nullable=False),
         sa.Column("incentive_monthly_krw", sa.BigInteger(), nullable=False),
         sa.Column("settlement_closes_on", sa.Date(), nullable=False),
+        sa.Column("drop_under_10_krw", sa.Boolean(), server_default="false", nullable=False),
         sa.CheckConstraint(
             "appropriation_krw >= 0 AND carry_in_krw >= 0", name=op.f("ck_programme_budget_not_negative")
         ),
@@ -238,7 +239,6 @@ def upgrade() -> None:
             "fee_rate_bp BETWEEN 0 AND 10000 AND incentive_share_bp BETWEEN 0 AND 10000",
             name=op.f("ck_programme_rates"),
         ),
-        sa.Column("drop_under_10_krw", sa.Boolean(), server_default="false", nullable=False),
         sa.ForeignKeyConstraint(["agency"], ["party.code"], name=op.f("fk_programme_agency_party")),
         sa.ForeignKeyConstraint(["ministry"], ["party.code"], name=op.f("fk_programme_ministry_party")),
         sa.ForeignKeyConstraint(["operator"], ["party.code"], name=op.f("fk_programme_operator_party")),
@@ -358,6 +358,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("programme", "month", name=op.f("pk_month_run")),
     )
     op.create_table(
+        "programme_lock",
+        sa.Column("programme", sa.Text(), nullable=False),
+        sa.Column("month", sa.Date(), nullable=False),
+        sa.Column("locked_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("locked_by", sa.Text(), nullable=False),
+        sa.Column("last_number", sa.Integer(), nullable=False),
+        sa.Column("figures", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
+        sa.ForeignKeyConstraint(["programme"], ["programme.code"], name=op.f("fk_programme_lock_programme_programme")),
+        sa.PrimaryKeyConstraint("programme", name=op.f("pk_programme_lock")),
+    )
+    op.create_table(
         "published_file",
         sa.Column("programme", sa.Text(), nullable=False),
         sa.Column("month", sa.Date(), nullable=False),
@@ -380,17 +391,6 @@ def upgrade() -> None:
         sa.Column("min_suppliers", sa.Integer(), nullable=True),
         sa.ForeignKeyConstraint(["programme"], ["programme.code"], name=op.f("fk_tier_programme_programme")),
         sa.PrimaryKeyConstraint("programme", "code", name=op.f("pk_tier")),
-    op.create_table(
-        "programme_lock",
-        sa.Column("programme", sa.Text(), nullable=False),
-        sa.Column("month", sa.Date(), nullable=False),
-        sa.Column("locked_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("locked_by", sa.Text(), nullable=False),
-        sa.Column("last_number", sa.Integer(), nullable=False),
-        sa.Column("figures", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
-        sa.ForeignKeyConstraint(["programme"], ["programme.code"], name=op.f("fk_programme_lock_programme_programme")),
-        sa.PrimaryKeyConstraint("programme", name=op.f("pk_programme_lock")),
-    )
     )
     op.create_table(
         "weight",
@@ -678,6 +678,17 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("document_id", "charge_id", name=op.f("pk_document_charge")),
     )
     op.create_table(
+        "carry_over",
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("programme", sa.Text(), nullable=False),
+        sa.Column("amount_krw", sa.BigInteger(), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.CheckConstraint("amount_krw > 0", name=op.f("ck_carry_over_more_than_nothing")),
+        sa.ForeignKeyConstraint(["programme"], ["programme.code"], name=op.f("fk_carry_over_programme_programme")),
+        sa.ForeignKeyConstraint(["project"], ["project.code"], name=op.f("fk_carry_over_project_project")),
+        sa.PrimaryKeyConstraint("project", name=op.f("pk_carry_over")),
+    )
+    op.create_table(
         "line_limit",
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
         sa.Column("line", sa.Integer(), nullable=False),
@@ -720,6 +731,7 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_permit_project"), table_name="permit")
     op.drop_table("permit")
     op.drop_table("line_limit")
+    op.drop_table("carry_over")
     op.drop_table("document_charge")
     op.drop_table("agreement_line")
     op.drop_table("rate")
@@ -735,21 +747,11 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_posting_account_id"), table_name="posting")
     op.drop_table("posting")
     op.drop_table("payment")
-    op.create_table(
-        "carry_over",
-        sa.Column("project", sa.Text(), nullable=False),
-        sa.Column("programme", sa.Text(), nullable=False),
-        sa.Column("amount_krw", sa.BigInteger(), nullable=False),
-        sa.Column("reason", sa.Text(), nullable=False),
-        sa.CheckConstraint("amount_krw > 0", name=op.f("ck_carry_over_more_than_nothing")),
-        sa.ForeignKeyConstraint(["programme"], ["programme.code"], name=op.f("fk_carry_over_programme_programme")),
-        sa.ForeignKeyConstraint(["project"], ["project.code"], name=op.f("fk_carry_over_project_project")),
-        sa.PrimaryKeyConstraint("project", name=op.f("pk_carry_over")),
-    )
     op.drop_table("weight")
     op.drop_table("tier")
     op.drop_index(op.f("ix_published_file_sha256"), table_name="published_file")
     op.drop_table("published_file")
+    op.drop_table("programme_lock")
     op.drop_table("month_run")
     op.drop_table("month_lock")
     op.drop_table("incentive_share")
@@ -780,5 +782,3 @@ def downgrade() -> None:
     op.drop_table("document_sequence")
     op.drop_table("dead_letter")
     # ### end Alembic commands ###
-    op.drop_table("carry_over")
-    op.drop_table("programme_lock")
