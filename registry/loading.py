@@ -106,19 +106,19 @@ def _insert_budget_records(connection: Connection, programme: str, lists: Mappin
 
 
 def _insert_carry_overs(connection: Connection, changes: Plan) -> None:
-            before = changes.changed[kind, code].old.carry_over if (kind, code) in changes.changed else ()
-                    for one in added(before, programme.carry_over))  # fmt: skip
     """What projects carry over, of new programmes and of those that grew: once their projects are there."""
     for (kind, code), programme in changes.moved.items():
         if kind == "programme":
-            _insert(connection, models.CarryOver, rows)
+            before = changes.changed[kind, code].old.carry_over if (kind, code) in changes.changed else ()
             rows = ({"project": one.project, "programme": code, "amount_krw": one.krw, "reason": one.reason}
-    return {name: getattr(project, name) for name in same} | {
-        "modalities": list(project.modalities),
+                    for one in added(before, programme.carry_over))  # fmt: skip
+            _insert(connection, models.CarryOver, rows)
 
 
 def _project_row(project: Project, view: View) -> dict:
     same = ("code", "programme", "company", "tier", "title", "channel")
+    return {name: getattr(project, name) for name in same} | {
+        "modalities": list(project.modalities),
         "closes": Month.parse(project.closes).first if project.closes else None,
         "grant_krw": grant_krw(view, project),
     }
