@@ -20,6 +20,7 @@ test: $(ready) ## 모든 검사 (style, import floors, all tests on a real Postg
 	@scripts/tool soffice libreoffice-calc fonts-nanum || true
 	@scripts/tool java default-jre-headless || true
 	@scripts/tool mvn maven || true
+	@scripts/tool hledger hledger || true
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/lint-imports
