@@ -9,7 +9,7 @@ from closing.derive import MonthResult, rate_month, settle
 from closing.inputs import gather
 from core.month import Month
 from ledger.books import locked_months
-from ledger.checks import broken_chain, late_entries, unbalanced_entries, wrong_balances
+from ledger.checks import faulty_entries, late_entries, wrong_balances
 from metering.quarantine import intake_counts
 from metering.usage import rederive
 from registry.terms import programme_codes, programme_terms
@@ -45,8 +45,8 @@ def _errors(check: str, messages: Iterable[tuple[str, str]]) -> Iterator[Finding
 
 
 def _books(connection: Connection, programme: str) -> Iterator[Finding]:
-    yield from _errors("hash chain", broken_chain(connection, programme))
-    yield from _errors("zero sum", unbalanced_entries(connection, programme))
+    for check, message, reference in faulty_entries(connection, programme):
+        yield Finding(level="ERROR", check=check, message=message, refs=(reference,))
     yield from _errors("account balances", wrong_balances(connection, programme))
     yield from _errors("closed month", late_entries(connection, programme))
     yield from _errors("published file", altered_files(connection, programme))

@@ -1,10 +1,10 @@
 """Journal arithmetic: entries as frozen values, their canonical form and the hash chain. Knows no database."""
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from datetime import date
 from hashlib import sha256
+from json.encoder import encode_basestring as quoted
 
 CHAIN_START = bytes(32)
 
@@ -32,16 +32,18 @@ def combined(parts: Iterable[tuple[str, int]]) -> dict[str, int]:
     return {code: amount for code, amount in postings.items() if amount}
 
 
+def canonical_json(programme: str, number: int, month: date, entry: NewEntry) -> str:
+    """What the entry's hash covers (docs/books.md): keys and accounts sorted, no spaces, letters as they are.
+
+    Written out for speed: the very text of `json.dumps(…, ensure_ascii=False, sort_keys=True, separators=(",", ":"))`.
+    """
+    postings = ",".join([f"{quoted(code)}:{amount}" for code, amount in sorted(entry.postings.items())])
+    return (
+        f'{{"kind":{quoted(entry.kind)},"memo":{quoted(entry.memo)},"month":"{month:%Y-%m}","number":{number},'
+        f'"postings":{{{postings}}},"programme":{quoted(programme)},"reference":{quoted(entry.reference)}}}'
+    )
+
+
 def entry_hash(previous: bytes, programme: str, number: int, month: date, entry: NewEntry) -> bytes:
     """SHA-256 over the previous hash and the entry's canonical JSON (docs/books.md)."""
-    content = {
-        "programme": programme,
-        "number": number,
-        "month": f"{month:%Y-%m}",
-        "kind": entry.kind,
-        "memo": entry.memo,
-        "reference": entry.reference,
-        "postings": dict(sorted(entry.postings.items())),
-    }
-    canonical = json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
-    return sha256(previous + canonical.encode()).digest()
+    return sha256(previous + canonical_json(programme, number, month, entry).encode()).digest()

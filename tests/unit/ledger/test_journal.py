@@ -1,5 +1,6 @@
 """Journal arithmetic: what balances, and a hash that depends on everything."""
 
+import json
 from dataclasses import replace
 from datetime import date
 
@@ -7,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from ledger.journal import CHAIN_START, NewEntry, combined, entry_hash
+from ledger.journal import CHAIN_START, NewEntry, canonical_json, combined, entry_hash
 
 texts = st.text(max_size=20)
 accounts = st.sampled_from(["cash:bank", "deposit:P1", "vat:operator", "budget:available", "budget:committed:P1"])
@@ -42,6 +43,14 @@ def test_entry_hash__depends_on_its_place_in_the_books(entry, month, number, pre
     assert digest(entry, number=number) != usual
     assert (digest(entry, previous=previous) == usual) == (previous == CHAIN_START)
     assert (digest(entry, programme=programme) == usual) == (programme == "V25")
+
+
+@given(entries, months, texts)
+def test_canonical_json__is_what_any_json_writer_gives_with_sorted_keys_and_no_spaces(entry, month, programme):
+    text = canonical_json(programme, 7, month, entry)
+    content = {"programme": programme, "number": 7, "month": f"{month:%Y-%m}", "kind": entry.kind, "memo": entry.memo,
+               "reference": entry.reference, "postings": dict(entry.postings)}  # fmt: skip
+    assert text == json.dumps(content, ensure_ascii=False, sort_keys=True, separators=(",", ":"))
 
 
 @given(entries)
