@@ -6,8 +6,8 @@ from sqlalchemy import Connection, text
 
 from ledger.journal import CHAIN_START
 
-# Every entry with its digest recomputed from its own rows: the canonical JSON of docs/books.md written in SQL, beside the
-# one that posting writes in Python (ledger.journal.canonical_json). `to_json` escapes a text as the page says.
+# Every entry with its digest recomputed from its own rows: the canonical JSON of docs/books.md written in SQL, apart
+# from the one that posting writes in Python (ledger.journal.canonical_json). `to_json` escapes a text as the page says.
 FAULTY = """
     WITH label AS MATERIALIZED (
       SELECT id, is_budget, row_number() OVER (ORDER BY code COLLATE "C") AS place, to_json(code)::text || ':' AS name

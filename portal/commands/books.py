@@ -6,10 +6,9 @@ import click
 
 from billing.payment import ImportResult, import_payments
 from core import database
-from core.errors import BadInput
 from ledger import books
 from portal.command import Answer, Call, command
-from registry.terms import programme_codes
+from portal.programmes import asked
 from reports.lineage import trace as trace_reference
 
 commands = click.Group()
@@ -17,22 +16,12 @@ payments = click.Group("payments", help="Payments by bank, agency and Stripe.")
 commands.add_command(payments)
 
 
-def _checked(connection, programme: str | None) -> list[str]:
-    """The programmes asked for. Raises BadInput for one that is not there."""
-    known = programme_codes(connection)
-    if programme is not None and programme not in known:
-        raise BadInput(
-            f"사업 '{programme}'이(가) 없습니다 (no such programme). 등록된 사업: {', '.join(known) or '없음 (none)'}"
-        )
-    return known if programme is None else [programme]
-
-
 @command(commands, "balances", help="Every account of the books and its balance, debit positive.")
 @click.option("--programme", help="Programme code; all of them when left out.")
 def balances(call: Call, programme: str | None) -> Answer:
     """{ACCOUNT: krw} of one programme; {PROGRAMME: {ACCOUNT: krw}} when there are several and none is named."""
     with database.service_engine(call.settings).connect() as connection:
-        found = {code: books.balances(connection, code) for code in _checked(connection, programme)}
+        found = {code: books.balances(connection, code) for code in asked(connection, programme)}
     document = next(iter(found.values()), {}) if len(found) <= 1 else found
     return Answer(document=document, text="\n\n".join(_table(call, code, krw) for code, krw in found.items()))
 
@@ -52,7 +41,7 @@ def import_file(call: Call, file: Path, programme: str | None) -> Answer:
     """Books a payments file once; rows that match no account are listed and booked nowhere."""
     engine = database.service_engine(call.settings)
     with engine.connect() as connection:
-        _checked(connection, programme)
+        asked(connection, programme)
     result = import_payments(engine, file, call.now, programme)
     document = {
         "file": file.name,

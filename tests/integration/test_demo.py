@@ -1,5 +1,6 @@
 """`make demo` as a person calls it: it settles four months, and a second run finds them there."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -9,10 +10,12 @@ from pathlib import Path
 
 import pytest
 
+from tests.integration.test_export import bean_check, beancount_balances, hledger_balances, requires_hledger
+
 ROOT = Path(__file__).parents[2]
 
 
-@pytest.fixture
+@pytest.fixture(scope="module")
 def folder():
     """A working folder of its own inside the project's private one, where the server's account can walk to."""
     place = ROOT / ".jeongsan" / f"test-demo-{os.getpid()}"
@@ -25,20 +28,28 @@ def folder():
     shutil.rmtree(place)
 
 
-def demo(folder, *arguments):
+def inside(folder, *command):
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("DATABASE_", "JEONGSAN_"))}
-    return subprocess.run(
-        [sys.executable, "-m", "demo", *arguments],
-        cwd=folder,
-        env=environment,
-        capture_output=True,
-        text=True,
-        check=False,
-    )
+    return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
-def test_demo__ends_reconciled_and_a_second_run_changes_nothing(folder):
-    first = demo(folder)
+def demo(folder, *arguments):
+    return inside(folder, sys.executable, "-m", "demo", *arguments)
+
+
+def jeongsan(folder, *arguments):
+    done = inside(folder, Path(sys.executable).with_name("jeongsan"), *arguments, "--json")
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
+
+
+@pytest.fixture(scope="module")
+def first(folder):
+    """The first run of the demo in its folder."""
+    return demo(folder)
+
+
+def test_demo__ends_reconciled_and_a_second_run_changes_nothing(folder, first):
     assert first.returncode == 0, first.stderr[-2000:]
     assert first.stdout.splitlines()[-1] == "reconciled: 0 differences"
     written = {path.name: path.read_bytes() for path in folder.rglob("*.xlsx")}
@@ -53,3 +64,13 @@ def test_demo__ends_reconciled_and_a_second_run_changes_nothing(folder):
     assert "Events: received 111,014 = stored" in english.stdout
     for finding in ("held beyond grant_limit", "spending before the deposit", "project without a permit"):
         assert finding in english.stdout
+
+
+@requires_hledger
+def test_demo__journal_is_read_by_hledger_and_beancount_with_our_balances(folder, first):
+    balances = jeongsan(folder, "balances", "--programme", "MAIDV-2025")
+    for form in ("hledger", "beancount"):
+        jeongsan(folder, "export", "journal", "--format", form, "--out", f"demo.{form}")
+    bean_check(folder / "demo.beancount")
+    assert beancount_balances(folder / "demo.beancount") == balances
+    assert hledger_balances(folder / "demo.hledger") == balances
