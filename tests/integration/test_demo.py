@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from demo.run import HOME
 from tests.integration.test_export import bean_check, beancount_balances, hledger_balances, requires_hledger
 
 ROOT = Path(__file__).parents[2]
@@ -30,6 +31,7 @@ def folder():
 
 def inside(folder, *command):
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("DATABASE_", "JEONGSAN_"))}
+    environment["JEONGSAN_HOME"] = str(folder / HOME)
     return subprocess.run(command, cwd=folder, env=environment, capture_output=True, text=True, check=False)
 
 
