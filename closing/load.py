@@ -107,6 +107,7 @@ def _rules(connection: Connection, plan: Plan, view: View, places: Mapping[Key, 
         *limits.refusals(view, plan, places),
         *_below_executed(connection, plan, places),
         *_closed_projects(connection, plan, places),
+        *_closed_programmes(connection, plan, view, places),
     ]
 
 
@@ -153,6 +154,23 @@ def _closed_projects(connection: Connection, plan: Plan, places: Mapping[Key, st
                     f"{places[kind, code]}.closes: {change.old.closes} → {change.new.closes}: {month}은(는) 이미 "
                     "마감된 월입니다 (the month is closed)."
                 )
+    return found
+
+
+def _closed_programmes(connection: Connection, plan: Plan, view: View, places: Mapping[Key, str]) -> list[str]:
+    """What would move the money of a programme that is finally settled; parties, prices and results may still come."""
+    closed = books.closed_programmes(connection)
+    owners = {"programme": "code", "project": "programme"}
+    found = []
+    for (kind, code), table in plan.moved.items():
+        owner = getattr(table, owners[kind]) if kind in owners else None
+        if kind in ("agreement", "permit"):
+            owner = view.programme_of(table.project)
+        if owner in closed:
+            found.append(
+                f"{places[kind, code]}: 사업 {owner}은(는) {closed[owner]} 에 최종 정산되어 바꿀 수 없습니다 "
+                "(the programme is finally settled: programme_closed)."
+            )
     return found
 
 

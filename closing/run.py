@@ -15,7 +15,7 @@ from closing import steps
 from closing.models import RunStep
 from core.errors import RuleRefused
 from core.month import Month
-from ledger.books import locked_months
+from ledger.books import closed_programmes, locked_months
 from registry.terms import programme_terms
 from reports.month import month_figures
 
@@ -31,7 +31,7 @@ def run_month(
     `begin` is called with each step's name as it begins. Raises RuleRefused when another run works, the month has not
     ended, or it is not the programme's next.
     """
-    with _sole_run(engine, programme):
+    with sole_run(engine, programme):
         with engine.connect() as connection:
             _check_turn(connection, programme, month, now)
             done = finished_steps(connection, programme, month)
@@ -56,6 +56,7 @@ def dry_run(engine: Engine, programme: str, month: Month, now: datetime) -> dict
         if closed and month < closed[-1] and month not in closed:
             raise RuleRefused(f"{month}: {closed[-1]} 까지 마감되었습니다 (closed up to {closed[-1]}).")
         if month not in closed:
+            _refuse_closed(connection, programme, month)
             done = finished_steps(connection, programme, month)
             for step in STEPS[:-1]:
                 if step not in done and not context.difference_count:
@@ -87,7 +88,7 @@ def take_step(connection: Connection, context: steps.Context, step: str) -> None
 
 
 @contextmanager
-def _sole_run(engine: Engine, programme: str) -> Iterator[None]:
+def sole_run(engine: Engine, programme: str) -> Iterator[None]:
     """Holds the programme's run lock on a connection of its own; the database drops it when the process dies."""
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
         if not connection.scalar(text("SELECT pg_try_advisory_lock(hashtext('run:' || :code))"), {"code": programme}):
@@ -99,6 +100,16 @@ def _sole_run(engine: Engine, programme: str) -> Iterator[None]:
             yield
         finally:
             connection.execute(text("SELECT pg_advisory_unlock(hashtext('run:' || :code))"), {"code": programme})
+
+
+def _refuse_closed(connection: Connection, programme: str, month: Month) -> None:
+    """Raises RuleRefused for a month of a programme that is finally settled."""
+    closed = closed_programmes(connection)
+    if programme in closed:
+        raise RuleRefused(
+            f"{month}: {programme} 은(는) {closed[programme]} 에 최종 정산되어 더 정산할 달이 없습니다 "
+            "(the programme is finally settled: programme_closed)."
+        )
 
 
 def _check_begun(connection: Connection, programme: str, month: Month) -> None:
@@ -116,6 +127,7 @@ def _check_turn(connection: Connection, programme: str, month: Month, now: datet
     closed = locked_months(connection, programme)
     if month in closed:
         return
+    _refuse_closed(connection, programme, month)
     if now < month.end:
         raise RuleRefused(
             f"{month}: 아직 끝나지 않은 달입니다. --dry-run 으로 미리 볼 수 있습니다 (the month has not ended)."

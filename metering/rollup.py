@@ -6,6 +6,8 @@ from datetime import date
 from sqlalchemy import Connection, text
 
 from core.month import day_number
+from metering import rules
+from metering.corrected import project_ids, seq_limit
 from metering.store import INTAKE_LOCK
 from metering.values import Usage
 
@@ -25,6 +27,25 @@ def freeze_mark(connection: Connection) -> int:
 def last_mark(connection: Connection) -> int:
     """The highest committed intake batch; 0 when there is none."""
     return connection.scalar(text("SELECT coalesce(max(id), 0) FROM intake_batch"))
+
+
+def unsettled_events(connection: Connection, projects: Sequence[str], mark: int) -> int:
+    """How many events of some projects, or referring to theirs, came after a mark; exports of results have no quantity
+    and do not count."""
+    return connection.scalar(
+        text(
+            "WITH RECURSIVE fresh AS (SELECT seq, project_id, target_seq FROM event"
+            "  WHERE seq >= :limit AND type <> :exported AND (project_id = ANY(:projects) OR target_seq IS NOT NULL)"
+            " UNION ALL SELECT fresh.seq, event.project_id, event.target_seq FROM fresh"
+            "  JOIN event ON event.seq = fresh.target_seq)"
+            " SELECT count(DISTINCT seq) FROM fresh WHERE project_id = ANY(:projects)"
+        ),
+        {
+            "limit": seq_limit(mark),
+            "exported": rules.EXPORTED,
+            "projects": list(project_ids(connection, projects)),
+        },
+    )
 
 
 def allocated_usage(

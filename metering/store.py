@@ -12,7 +12,7 @@ from sqlalchemy import Connection, Engine, text
 
 from core.database import copy_into, copy_rows
 from core.month import kst_day
-from ledger.books import locked_months
+from ledger.books import closed_programmes, locked_months
 from metering.attribution import Attribution, Hold, attribution
 from metering.corrections import Slice
 from registry.terms import project_terms
@@ -80,14 +80,14 @@ def next_batch_ids(connection: Connection) -> tuple[int, int]:
 
 
 def load_attribution(connection: Connection, now: datetime) -> Attribution:
-    """What events are attributed by at an instant: after its settlement has closed a programme takes none, unless it
-    was never settled (history may be loaded before the first settlement)."""
+    """What events are attributed by at an instant: a programme that is finally settled takes none, nor one after its
+    settlement has closed, unless it was never settled (history may be loaded before the first settlement)."""
     rows = connection.execute(text("SELECT code, settlement_closes_on FROM programme ORDER BY code")).all()
     closed = {
         row.code: row.settlement_closes_on
         for row in rows
         if kst_day(now) > row.settlement_closes_on and locked_months(connection, row.code)
-    }
+    } | closed_programmes(connection)
     return attribution(project_terms(connection, [row.code for row in rows]), closed)
 
 

@@ -7,7 +7,7 @@ from metering.evidence import Evidence, raw_exports, revived_volumes, undeleted_
 from metering.held import stored_usage, uncut_storage, volume_usage
 from metering.lineage import EventFigures, event_by_identity, event_refs, events_by_seq, void_reasons, with_corrections
 from metering.raw import raw_totals, rederive
-from metering.rollup import allocated_usage, freeze_mark, last_mark, rolled_totals
+from metering.rollup import allocated_usage, freeze_mark, last_mark, rolled_totals, unsettled_events
 from metering.values import Acceptance, Usage, WorkItem
 from metering.work import work_items
 
@@ -31,6 +31,7 @@ __all__ = [
     "stored_usage",
     "uncut_storage",
     "undeleted_volumes",
+    "unsettled_events",
     "void_reasons",
     "volume_usage",
     "with_corrections",

@@ -13,6 +13,7 @@ MODULES = {
     "topics": "kafka", "produce": "kafka", "consume": "consume", "replay": "consume",
     "status": "operations", "anomalies": "operations",
     "month": "closing", "statements": "closing", "verify": "closing",
+    "year-end": "year_end",
     "balances": "books", "payments": "books", "trace": "books", "export": "export",
 }  # fmt: skip
 
