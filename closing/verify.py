@@ -7,6 +7,7 @@ from sqlalchemy import Connection, Engine, text
 from billing.booked import month_charges
 from closing.derive import MonthResult, rate_month, settle
 from closing.inputs import gather
+from closing.seal import against_seal
 from core.month import Month
 from ledger.books import locked_months
 from ledger.checks import faulty_entries, late_entries, wrong_balances
@@ -20,11 +21,13 @@ from reports.ties import Finding
 
 
 def verify_books(
-    engine: Engine, *, deep: bool, say: Callable[[str, str], None] = lambda _korean, _english: None
-) -> list[Finding]:
+    engine: Engine, *, deep: bool, seal: dict | None = None,
+    say: Callable[[str, str], None] = lambda _korean, _english: None,
+) -> list[Finding]:  # fmt: skip
     """Hash chain, zero-sum, balances, budget identities, closed months and intake of every programme.
 
-    `deep` derives usage from the raw events and every locked month anew, at its marks, and compares.
+    `deep` derives usage from the raw events and every locked month anew, at its marks, and compares; `seal`: what must
+    stand as it did when that was written (closing.seal).
     """
     found: list[Finding] = []
     with engine.connect().execution_options(isolation_level="REPEATABLE READ") as connection:
@@ -36,6 +39,8 @@ def verify_books(
                 say(f"{programme}: 원시 이벤트에서 다시 …", f"{programme}: anew from the raw events …")
                 found += _deep(connection, programme)
         found += _intake(connection)
+        if seal is not None:
+            found += against_seal(connection, seal)
     return found
 
 

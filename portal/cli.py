@@ -14,7 +14,7 @@ MODULES = {
     "status": "operations", "anomalies": "operations",
     "month": "closing", "statements": "closing", "verify": "closing",
     "year-end": "year_end",
-    "balances": "books", "payments": "books", "trace": "books", "export": "export",
+    "balances": "books", "payments": "books", "trace": "books", "export": "export", "seal": "seal",
 }  # fmt: skip
 
 

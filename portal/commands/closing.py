@@ -6,6 +6,7 @@ from pathlib import Path
 import click
 
 from closing.run import STEPS, dry_run, run_month, show_month
+from closing.seal import read_seal
 from closing.verify import verify_books
 from core.database import service_engine
 from core.month import Month
@@ -72,10 +73,12 @@ def statements(call: Call, month: str, programme: str, out: Path) -> Answer:
 
 @command(commands, "verify", help="Checks the books, the budget, closed months and intake.")
 @click.option("--deep", is_flag=True, help="Derives everything anew from the raw events and compares.")
-def verify(call: Call, deep: bool) -> Answer:
+@click.option("--against", type=click.Path(path_type=Path), help="A seal: nothing up to its month may have changed.")
+def verify(call: Call, deep: bool, against: Path | None) -> Answer:
     """Exit code 1 when an ERROR is found."""
+    sealed = read_seal(against) if against else None
     engine = service_engine(call.settings)
-    found = verify_books(engine, deep=deep, say=call.progress)
+    found = verify_books(engine, deep=deep, seal=sealed, say=call.progress)
     ok = not any(one.level == "ERROR" for one in found)
     document = {
         "ok": ok,
