@@ -12,7 +12,7 @@ from core.month import Month
 COLUMNS = (
     "programme", "month", "project", "service_month", "kind", "key", "line_key", "line", "supplier", "description",
     "tax", "quantity_base", "unit", "unit_price_krw", "price_version", "performed_on", "accepted_at", "work_seq",
-    "accept_seq", "rated_krw", "held_krw", "amount_krw", "vat_krw", "reason",
+    "accept_seq", "rated_krw", "held_krw", "amount_krw", "vat_krw", "payee", "cost_krw", "reason",
 )  # fmt: skip
 
 
@@ -22,7 +22,7 @@ def booked_lines(connection: Connection, programme: str, month: Month) -> dict[t
         text(
             "SELECT DISTINCT ON (project, service_month, line_key) charge.*,"
             " sum(quantity_base) OVER line AS quantity_sum, (sum(amount_krw) OVER line)::bigint AS amount_sum,"
-            " (sum(vat_krw) OVER line)::bigint AS vat_sum,"
+            " (sum(vat_krw) OVER line)::bigint AS vat_sum, (sum(cost_krw) OVER line)::bigint AS cost_sum,"
             " min(month) FILTER (WHERE amount_krw <> 0) OVER line AS first_month"
             " FROM charge WHERE programme = :programme AND month < :month"
             " WINDOW line AS (PARTITION BY project, service_month, line_key)"
@@ -33,8 +33,9 @@ def booked_lines(connection: Connection, programme: str, month: Month) -> dict[t
     found = {}
     for row in rows:
         line = replace(
-            charge_line(row), quantity_base=int(row.quantity_sum), amount_krw=row.amount_sum, vat_krw=row.vat_sum
-        )
+            charge_line(row), quantity_base=int(row.quantity_sum), amount_krw=row.amount_sum, vat_krw=row.vat_sum,
+            cost_krw=row.cost_sum,
+        )  # fmt: skip
         first = Month.of(row.first_month) if row.first_month else None
         found[line.identity] = BookedLine(line=line, first_month=first)
     return found

@@ -17,7 +17,8 @@ class ChargeLine:
 
     Won ex VAT; `quantity_base` in µs × thousandths (gpu), µs × bytes (storage), thousandths of a unit (preparation),
     won (the base of a fee). `line_key` identifies the line across months, `key` is what contract.md §6 shows.
-    `origin` is (source, id) of the acceptance, the tie-break of its place in the line (domain.md §5).
+    `origin` is (source, id) of the acceptance, the tie-break of its place in the line (domain.md §5). `cost_krw`: what
+    the supplier owes the infrastructure firm `payee` for the whole quantity, held or not.
     """
 
     project: str
@@ -37,6 +38,8 @@ class ChargeLine:
     amount_krw: int
     vat_krw: int
     held_krw: int = 0
+    payee: str | None = None
+    cost_krw: int = 0
     performed_on: date | None = None
     accepted_at: datetime | None = None
     work_seq: int | None = None
@@ -78,16 +81,20 @@ def month_rows(month: Month, derived: Iterable[ChargeLine], booked: Booked) -> l
     for line in derived:
         before = gone.pop(line.identity, None)
         row = line if before is None else _change(month, line, before.line)
-        if row.amount_krw or row.vat_krw or row.quantity_base or (before is None) or _held_changed(line, before):
+        if _says_something(row) or before is None or _held_changed(line, before):
             rows.append(row)
     for before in gone.values():
         old = before.line
-        if old.amount_krw or old.vat_krw or old.quantity_base or old.held_krw:
+        if _says_something(old) or old.held_krw:
             rows.append(_reversal(old))
     return sorted(rows, key=lambda row: (row.project, KIND_ORDER[row.kind], row.service_month, row.key))
 
 
 KIND_ORDER = {"preparation": 0, "permit": 1, "gpu": 2, "cpu": 3, "storage": 4, "fee": 5}
+
+
+def _says_something(row: ChargeLine) -> bool:
+    return any((row.amount_krw, row.vat_krw, row.quantity_base, row.cost_krw))
 
 
 def _held_changed(line: ChargeLine, before: BookedLine) -> bool:
@@ -100,6 +107,7 @@ def _change(month: Month, line: ChargeLine, old: ChargeLine) -> ChargeLine:
         quantity_base=line.quantity_base - old.quantity_base,
         amount_krw=line.amount_krw - old.amount_krw,
         vat_krw=line.vat_krw - old.vat_krw,
+        cost_krw=line.cost_krw - old.cost_krw,
         reason=_reason(line, old) if line.service_month < month else "",
     )
 
@@ -111,6 +119,7 @@ def _reversal(old: ChargeLine) -> ChargeLine:
         rated_krw=0,
         amount_krw=-old.amount_krw,
         vat_krw=-old.vat_krw,
+        cost_krw=-old.cost_krw,
         held_krw=0,
         reason=REVERSED,
     )

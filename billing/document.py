@@ -26,7 +26,8 @@ class DocumentTotals:
 def issue_tax_documents(connection: Connection, programme: str, month: Month) -> int:
     """Issues the month's tax invoices and 계산서 from its charge rows; returns how many.
 
-    One per issuer, project and kind, corrections apart, dated the last day of the month (domain.md §8).
+    One per issuer, project and kind, corrections apart, dated the last day of the month (domain.md §8). None for supply
+    that the company pays for itself: its supplier's own document is the evidence.
     """
     rows = connection.execute(
         text(
@@ -34,7 +35,9 @@ def issue_tax_documents(connection: Connection, programme: str, month: Month) ->
             " project.company AS recipient, charge.project, service_month < month AS correction,"
             " sum(amount_krw)::bigint AS supply_krw, sum(vat_krw)::bigint AS vat_krw, array_agg(charge.id) AS charges"
             " FROM charge JOIN project ON project.code = charge.project"
+            " JOIN programme ON programme.code = charge.programme"
             " WHERE charge.programme = :programme AND month = :month AND (amount_krw <> 0 OR vat_krw <> 0)"
+            " AND (line IS NULL OR funding = 'hospital')"
             " GROUP BY 1, 2, 3, 4, 5 ORDER BY 2, 4, 5, 1"
         ),
         {"programme": programme, "month": month.first},

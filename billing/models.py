@@ -21,7 +21,10 @@ class PriceBook(Base):
 
 
 class Rate(Base):
-    """A version of a price, in won per unit ex VAT. `dimensions`: canonical text of supplier, meter and dimensions."""
+    """A version of a price, in won per unit ex VAT. `dimensions`: canonical text of supplier, meter and dimensions.
+
+    `payee`: the infrastructure firm that the supplier owes `cost_price_krw` of each unit.
+    """
 
     __tablename__ = "rate"
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
@@ -40,10 +43,14 @@ class Rate(Base):
     unit_price_krw: Mapped[int] = mapped_column(BigInteger)
     tiers: Mapped[list] = mapped_column(JSONB)
     minimum_krw: Mapped[int] = mapped_column(BigInteger)
+    payee: Mapped[str | None] = mapped_column(ForeignKey("party.code"))
+    cost_price_krw: Mapped[int | None] = mapped_column(BigInteger)
     __table_args__ = (
         ExcludeConstraint(("dimensions", "="), ("valid", "&&"), using="gist", name="ex_rate_no_overlap"),
         CheckConstraint("meter IN ('gpu','cpu','storage','preparation')", name="meter"),
         CheckConstraint("unit_price_krw >= 0 AND minimum_krw >= 0", name="price_not_negative"),
+        CheckConstraint("cost_price_krw >= 0", name="cost_price_not_negative"),
+        CheckConstraint("(payee IS NULL) = (cost_price_krw IS NULL)", name="payee_with_cost_price"),
         CheckConstraint("NOT isempty(valid)", name="valid_not_empty"),
     )
 
@@ -53,7 +60,8 @@ class Charge(Base):
 
     `line_key` identifies the charge line across months, `key` is what contract.md §6 shows; `quantity_base` is the
     change of the exact base quantity (µs × thousandths, µs × bytes, thousandths of a unit; won for a fee's base);
-    `rated_krw` what the whole quantity costs now, `amount_krw`/`vat_krw` what is booked by this row.
+    `rated_krw` what the whole quantity costs now, `amount_krw`/`vat_krw` what is booked by this row; `cost_krw` what
+    the supplier owes its infrastructure firm `payee` for it.
     """
 
     __tablename__ = "charge"
@@ -81,9 +89,12 @@ class Charge(Base):
     held_krw: Mapped[int] = mapped_column(BigInteger)
     amount_krw: Mapped[int] = mapped_column(BigInteger)
     vat_krw: Mapped[int] = mapped_column(BigInteger)
+    payee: Mapped[str | None] = mapped_column(ForeignKey("party.code"))
+    cost_krw: Mapped[int] = mapped_column(BigInteger, server_default="0")
     reason: Mapped[str] = mapped_column(Text)
     __table_args__ = (
         UniqueConstraint("programme", "month", "project", "service_month", "line_key"),
+        CheckConstraint("payee IS NOT NULL OR cost_krw = 0", name="cost_has_payee"),
         CheckConstraint("kind IN ('gpu','cpu','storage','preparation','permit','fee')", name="kind"),
         CheckConstraint("service_month <= month", name="service_month_not_ahead"),
         Index("ix_charge_line", "programme", "project", "service_month", "line_key"),

@@ -11,6 +11,7 @@ from registry.terms import ProjectTerms, programme_codes, project_terms
 NO_ACCOUNT = "이 경로로 정산하는 계정이 아닙니다 (no account that this channel settles)"
 NO_PROJECT = "등록된 과제의 계정이 아닙니다 (not an account of a registered project)"
 NO_SUPPLIER = "그 과제의 공급기관이 아닙니다 (the hospital is no supplier of the project)"
+NO_GRANT = "지원금을 기업에 지급하는 과제가 아닙니다 (the project's grant is not paid to the company)"
 NO_DEPOSIT = "선납 협약이 없는 과제입니다 (no deposit is agreed for the project)"
 OTHER_PROGRAMME = "다른 사업의 계정입니다 (an account of another programme)"
 NOT_IN_BOOKS = "장부에 없는 계정입니다 (the account is in no books)"
@@ -61,6 +62,19 @@ def rule_of(channel: str, account: str) -> Rule | None:
                 debit=account, credit=cash, memo=f"company part to {hospital} {project}",
                 memo_back=f"company part back from {hospital} {project}",
             )  # fmt: skip
+        case "agency", ["payable", "company", project]:
+            return Rule(
+                debit=account, credit="receivable:agency", memo=f"agency pays the company of {project}",
+                memo_back=f"agency recovers from the company of {project}",
+            )  # fmt: skip
+        case "agency", ["payable", "operator"]:
+            return Rule(
+                debit=account, credit="receivable:agency", memo="agency pays operator",
+                memo_back="agency recovers from operator",
+            )  # fmt: skip
+        case "bank", ["payable", "infra", firm]:
+            memo = f"infrastructure paid {firm}"
+            return Rule(debit=account, credit=cash, memo=memo, memo_back=f"infrastructure paid back {firm}")
         case "bank", ["payable", "operator"]:
             return Rule(debit=account, credit=cash, memo="operator usage paid", memo_back="operator usage paid back")
         case "bank", ["payable", "incentive", hospital]:
@@ -73,7 +87,7 @@ def rule_of(channel: str, account: str) -> Rule | None:
 
 def _without_project(account: str) -> bool:
     """Whether an account of the programme as a whole is meant."""
-    return account.startswith(("cash:", "payable:operator", "payable:incentive:"))
+    return account.startswith(("cash:", "payable:operator", "payable:incentive:", "payable:infra:"))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -126,8 +140,11 @@ class Accounts:
         project = self.projects.get(parts[-1])
         if project is None:
             return "", NO_PROJECT
-        if parts[1] == "hospital" and parts[2] not in {line.supplier for line in project.lines}:
+        suppliers = {line.supplier for line in project.lines if line.paid_to == "hospital"}
+        if parts[1] == "hospital" and parts[2] not in suppliers:
             return "", NO_SUPPLIER
+        if parts[:2] == ["payable", "company"] and all(line.paid_to != "company" for line in project.lines):
+            return "", NO_GRANT
         if parts[0] == "deposit" and not any(one.self_pay_mode == "deposit" for one in project.agreements):
             return "", NO_DEPOSIT
         if self.programme not in (None, project.programme):

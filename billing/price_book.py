@@ -92,6 +92,8 @@ def _row(book: PriceBook, rate: Rate, dimensions: str, until: date | None) -> di
         "unit_price_krw": rate.tiers[0].unit_price_krw if rate.tiers else rate.unit_price_krw,
         "tiers": tiers,
         "minimum_krw": rate.minimum_krw,
+        "payee": rate.payee,
+        "cost_price_krw": rate.cost_price_krw,
     } | {name: getattr(rate, name) for name in DIMENSIONS}
 
 
@@ -103,7 +105,7 @@ def rates(connection: Connection, suppliers: Iterable[str], loaded_until: dateti
     rows = connection.execute(
         text(
             "SELECT supplier, meter, model, storage_class, work, unit, grade, modality, project, unit_price_krw, tiers,"
-            " minimum_krw, lower(valid) AS valid_from,"
+            " minimum_krw, payee, coalesce(cost_price_krw, 0) AS cost_price_krw, lower(valid) AS valid_from,"
             " lead(lower(valid)) OVER (PARTITION BY dimensions ORDER BY lower(valid)) AS valid_until FROM rate"
             " JOIN loaded_object ON kind = 'price_book' AND loaded_object.code = price_book"
             " WHERE supplier = ANY(:suppliers) AND loaded_at <= coalesce(:until, 'infinity'::timestamptz)"

@@ -11,7 +11,8 @@ class RateCard:
 
     Units: GPU-hour, core-hour, GiB for a whole month, or the work's own unit. A dimension that is None matches any
     value, and `project` None any project. `tiers`: graduated prices, (up to that quantity of the project's usage within
-    the service month, price); the last one is open (None); empty: `unit_price_krw` for all of it.
+    the service month, price); the last one is open (None); empty: `unit_price_krw` for all of it. `payee`: the
+    infrastructure firm that the supplier owes `cost_price_krw` of each unit.
     """
 
     supplier: str
@@ -28,6 +29,8 @@ class RateCard:
     unit_price_krw: int
     tiers: tuple[tuple[Decimal | None, int], ...] = ()
     minimum_krw: int = 0
+    payee: str | None = None
+    cost_price_krw: int = 0
 
     def in_force(self, day: date) -> bool:
         """Whether this version is the price on a local day."""

@@ -31,6 +31,34 @@ class MissingRate:
     day: date
 
 
+@dataclass(frozen=True, kw_only=True)
+class MeteredLine:
+    """An agreement line whose supply is the usage of a meter on the local days of its agreement, inclusive."""
+
+    code: str
+    supplier: str
+    tax: str
+    starts: date
+    ends: date
+
+
+MeteredLines = Mapping[tuple[str, str], Sequence[MeteredLine]]
+
+
+def metered_lines(terms: ProgrammeTerms) -> dict[tuple[str, str], list[MeteredLine]]:
+    """The lines of metered usage by (project, meter), in the order of their agreements."""
+    found: dict[tuple[str, str], list[MeteredLine]] = defaultdict(list)
+    for project in terms.projects.values():
+        for agreement in project.agreements:
+            for line in agreement.lines:
+                if line.meter is not None:
+                    found[project.code, line.meter].append(
+                        MeteredLine(code=line.code, supplier=line.supplier, tax=terms.categories[line.category].tax,
+                                    starts=agreement.starts, ends=agreement.ends)
+                    )  # fmt: skip
+    return found
+
+
 class RateBook:
     """The prices of some suppliers, looked up by meter, dimensions and local day."""
 
@@ -80,39 +108,61 @@ def priced_krw(quantity: int, unit_base: int, card: RateCard, before: int = 0) -
     return max(amount, card.minimum_krw) if quantity else amount
 
 
-def rate_usage(usages: Sequence[Usage], operator: str, book: RateBook) -> tuple[list[ChargeLine], list[MissingRate]]:
-    """GPU and storage usage of a programme → charge lines (project, service month, meter key, price version)."""
+def rate_usage(
+    usages: Sequence[Usage], operator: str, book: RateBook, metered: MeteredLines
+) -> tuple[list[ChargeLine], list[MissingRate]]:
+    """GPU and storage usage of a programme → charge lines (project, service month, meter key, price version).
+
+    Usage of a meter of which the project has a line is supply of that line, at its supplier's price; the operator's and
+    company-direct otherwise. Without an operator only such usage is charged.
+    """
     sums: dict[tuple, int] = defaultdict(int)
-    cards: dict[tuple, RateCard] = {}
+    cards: dict[tuple, tuple[RateCard, MeteredLine | None]] = {}
     missing = []
     for usage in usages:
+        line = next((one for one in metered.get((usage.project, usage.meter), ())
+                     if one.starts <= usage.starts <= one.ends), None)  # fmt: skip
+        supplier = operator if line is None else line.supplier
+        if not supplier:
+            continue
         dimension = "storage_class" if usage.meter == "storage" else "model"
-        card = book.find(operator, usage.meter, usage.starts, project=usage.project, **{dimension: usage.key})
+        card = book.find(supplier, usage.meter, usage.starts, project=usage.project, **{dimension: usage.key})
         if card is None:
-            missing.append(MissingRate(project=usage.project, supplier=operator, meter=usage.meter, key=usage.key,
+            missing.append(MissingRate(project=usage.project, supplier=supplier, meter=usage.meter, key=usage.key,
                                        day=usage.starts))  # fmt: skip
             continue
-        identity = (usage.project, Month.of(usage.starts), usage.meter, usage.key, card.valid_from, card.project)
+        identity = _identity(usage, card, line)
         sums[identity] += usage.quantity
-        cards[identity] = card
+        cards[identity] = card, line
     lines, before = [], defaultdict(int)
-    for identity in sorted(sums, key=lambda one: (*one[:5], one[5] or "")):
-        project, month, meter, key, _version, _negotiated = identity
-        lines.append(_usage_line(identity, sums[identity], cards[identity], before[project, month, meter, key]))
-        before[project, month, meter, key] += sums[identity]
+    for identity in sorted(sums):
+        same = identity[:4]
+        lines.append(_usage_line(identity, sums[identity], *cards[identity], before[same]))
+        before[same] += sums[identity]
     return lines, missing
 
 
-def _usage_line(identity: tuple, quantity: int, card: RateCard, before: int) -> ChargeLine:
-    project, month, meter, key, version, negotiated = identity
+def _identity(usage: Usage, card: RateCard, line: MeteredLine | None) -> tuple:
+    """What one charge line of usage is: project, service month, meter, key, price version; then whether negotiated,
+    the agreement line, and the infrastructure firm, as the rest of its key.
+    """
+    rest = ("/negotiated" if card.project else "", f"/line:{line.code}" if line else "",
+            f"/payee:{card.payee}" if card.payee else "")  # fmt: skip
+    return usage.project, Month.of(usage.starts), usage.meter, usage.key, card.valid_from, rest
+
+
+def _usage_line(identity: tuple, quantity: int, card: RateCard, line: MeteredLine | None, before: int) -> ChargeLine:
+    project, month, meter, key, version, rest = identity
     unit_base = GIB_US * month.seconds if meter == "storage" else GPU_HOUR
     amount = priced_krw(quantity, unit_base, card, before)
+    tax = TAXED if line is None else line.tax
+    line_key = f"{meter}/{key}@{version}{''.join(rest)}"
     return ChargeLine(
-        project=project, service_month=month, kind=meter, key=f"{key}@{version}",
-        line_key=f"{meter}/{key}@{version}" + ("" if negotiated is None else "/negotiated"),
-        line=None, supplier=card.supplier, description=key, tax=TAXED,
+        project=project, service_month=month, kind=meter, key=f"{key}@{version}", line_key=line_key,
+        line=None if line is None else line.code, supplier=card.supplier, description=key, tax=tax,
         quantity_base=quantity, unit=UNITS[meter], unit_price_krw=card.unit_price_krw, price_version=version,
-        rated_krw=amount, amount_krw=amount, vat_krw=vat_of(amount),
+        rated_krw=amount, amount_krw=amount, vat_krw=vat_of(amount) if tax == TAXED else 0, payee=card.payee,
+        cost_krw=floor_amount(quantity, card.cost_price_krw, 1, unit_base), origin=(meter, line_key),
     )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from fractions import Fraction
 
 from billing.charge import REVERSED, ChargeLine, month_rows
-from billing.rating import MissingRate, fee_lines, permit_lines, rate_usage, rate_work
+from billing.rating import MissingRate, fee_lines, metered_lines, permit_lines, rate_usage, rate_work
 from closing.entries import month_entries
 from closing.inputs import MonthInputs
 from core.month import Month
@@ -19,7 +19,9 @@ from settlement.split import ItemSplit, SupplyItem
 
 @dataclass(frozen=True, kw_only=True)
 class Rated:
-    """T(n) before the split: usage lines, and accepted supply at its full price. `missing` stops the run."""
+    """T(n) before the split: the companies' own usage, and the supply of agreement lines at its full price, metered
+    usage of theirs included. `missing` stops the run.
+    """
 
     usage: Sequence[ChargeLine]
     supply: Sequence[ChargeLine]
@@ -45,14 +47,20 @@ class MonthResult:
 
 def rate_month(inputs: MonthInputs) -> Rated:
     """Every charge line up to the month, before the split."""
-    usage, missing = rate_usage(inputs.usages, inputs.terms.operator or "", inputs.book)
+    terms = inputs.terms
+    usage, missing = rate_usage(inputs.usages, terms.operator or "", inputs.book, metered_lines(terms))
     keys = {
         one.line.accept_seq: one.line.key
         for one in inputs.booked.values()
         if one.line.accept_seq is not None and one.line.quantity_base
     }
-    work, unpriced = rate_work(inputs.items, inputs.terms, inputs.book, inputs.month, keys)
-    return Rated(usage=usage, supply=[*work, *permit_lines(inputs.terms, inputs.month)], missing=[*missing, *unpriced])
+    work, unpriced = rate_work(inputs.items, terms, inputs.book, inputs.month, keys)
+    metered = [line for line in usage if line.line is not None]
+    return Rated(
+        usage=[line for line in usage if line.line is None],
+        supply=[*work, *permit_lines(terms, inputs.month), *metered],
+        missing=[*missing, *unpriced],
+    )
 
 
 def settle(inputs: MonthInputs, rated: Rated) -> MonthResult:
@@ -86,20 +94,30 @@ def _reference(line: ChargeLine) -> str:
 
 
 def _items(inputs: MonthInputs, supply: Iterable[ChargeLine]) -> list[SupplyItem]:
-    first_months: dict[tuple[str, str], Month] = {}
-    for (project, _month, line_key), booked in inputs.booked.items():
+    """Usage takes its place when its service month has ended; work when it was accepted."""
+    first_months: dict[tuple, Month] = {}
+    for booked in inputs.booked.values():
         if booked.first_month is not None:
-            earliest = first_months.get((project, line_key), booked.first_month)
-            first_months[project, line_key] = min(earliest, booked.first_month)
+            key = _item_key(booked.line)
+            first_months[key] = min(first_months.get(key, booked.first_month), booked.first_month)
     return [
         SupplyItem(
             ref=_reference(line),
             line=line.line,
             supply_krw=line.rated_krw,
-            place=(first_months.get((line.project, line.line_key), inputs.month), line.accepted_at, *line.origin),
+            place=(
+                first_months.get(_item_key(line), inputs.month),
+                line.accepted_at or line.service_month.end,
+                *line.origin,
+            ),
         )
         for line in supply
     ]
+
+
+def _item_key(line: ChargeLine) -> tuple:
+    """What keeps its place: an acceptance, whatever month it is moved to; the usage of one service month."""
+    return line.project, line.line_key, None if line.accepted_at else line.service_month
 
 
 def _charged(line: ChargeLine, parts: dict[str, ItemSplit]) -> ChargeLine:

@@ -20,6 +20,7 @@ def month_entries(
         entries += _draw(run, line)
     for kind in ("gpu", "cpu", "storage"):
         entries += _usage(run, kind, charges)
+    entries += _pass_through(run, charges)
     entries += _fees(run, charges)
     entries += _pool(run, incentive, fixed=bool(inputs.terms.incentive_monthly_krw))
     entries += _offsets(run, lines, inputs)
@@ -28,7 +29,8 @@ def month_entries(
 
 
 def _settle(run: str, line: LineResult, *, released: bool) -> Iterator[NewEntry]:
-    project, grant, own = line.project, line.voucher_krw, line.own_krw
+    """Voucher and the company's part; where the company pays its suppliers itself, the grant alone, to the company."""
+    project, grant, own = line.project, line.voucher_krw, line.owed_krw
     commitment = "budget:available" if released else f"budget:committed:{project}"
     yield NewEntry(
         kind="settle",
@@ -38,7 +40,7 @@ def _settle(run: str, line: LineResult, *, released: bool) -> Iterator[NewEntry]
             (
                 ("receivable:agency", grant),
                 (f"receivable:company:{project}", own),
-                (f"payable:hospital:{line.supplier}:{project}", -(grant + own)),
+                (line.payable, -(grant + own)),
                 (commitment, -grant),
                 (f"budget:executed:{project}", grant),
             )
@@ -62,7 +64,7 @@ def _pair(kind: str, memo: str, reference: str, debit: str, credit: str, amount_
 def _by_project(charges: Iterable[ChargeLine], kind: str) -> dict[str, tuple[int, int]]:
     sums: dict[str, tuple[int, int]] = {}
     for row in charges:
-        if row.kind == kind:
+        if row.kind == kind and row.line is None:
             amount, vat = sums.get(row.project, (0, 0))
             sums[row.project] = amount + row.amount_krw, vat + row.vat_krw
     return dict(sorted(sums.items()))
@@ -74,6 +76,23 @@ def _usage(run: str, kind: str, charges: Sequence[ChargeLine]) -> Iterator[NewEn
             kind, f"{kind} {project}", f"{run}:{kind}:{project}",
             f"receivable:company:{project}", "payable:operator", amount + vat,
         )  # fmt: skip
+
+
+def _pass_through(run: str, charges: Iterable[ChargeLine]) -> Iterator[NewEntry]:
+    """What the operator owes each infrastructure firm at cost price."""
+    costs: dict[str, int] = {}
+    for row in charges:
+        if row.payee is not None:
+            costs[row.payee] = costs.get(row.payee, 0) + row.cost_krw
+    for firm, cost_krw in sorted(costs.items()):
+        yield _pair(
+            "infra",
+            f"infrastructure {firm}",
+            f"{run}:infra:{firm}",
+            "payable:operator",
+            f"payable:infra:{firm}",
+            cost_krw,
+        )
 
 
 def _fees(run: str, charges: Sequence[ChargeLine]) -> Iterator[NewEntry]:
@@ -106,6 +125,8 @@ def _offsets(run: str, lines: Sequence[LineResult], inputs: MonthInputs) -> Iter
     """Advances (선금) that the agency paid, offset against the month's vouchers of the hospital and project."""
     vouchers = {}
     for line in lines:
+        if line.paid_to != "hospital":
+            continue
         key = f"{line.supplier}:{line.project}"
         vouchers[key] = vouchers.get(key, 0) + line.voucher_krw
     for key, voucher in sorted(vouchers.items()):

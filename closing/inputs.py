@@ -12,7 +12,7 @@ from billing.charge import Booked
 from billing.commitment import amendment_entries, due_entries
 from billing.price_book import rates
 from billing.rate_card import RateCard
-from billing.rating import RateBook
+from billing.rating import RateBook, metered_lines
 from core.month import Month
 from ledger.books import balances
 from ledger.journal import NewEntry
@@ -89,15 +89,19 @@ def gather(
 def _usages(
     connection: Connection, terms: ProgrammeTerms, month: Month, mark: int, cards: Sequence[RateCard], book: RateBook
 ) -> list[Usage]:
-    """GPU and storage usage up to the month's end, cut at months and at the operator's price changes.
+    """GPU and storage usage up to the month's end, cut at months, at price changes of whoever sells it, and where an
+    agreement with a line of metered usage begins or ends.
 
     CPU usage comes with GPUs as a rule: it is rated where the operator has a price for it, and shown only elsewhere.
     """
     starts = [one.starts for project in terms.projects.values() for one in project.agreements]
-    if terms.operator is None or not starts:
+    metered = [line for lines in metered_lines(terms).values() for line in lines]
+    if not starts or (terms.operator is None and not metered):
         return []
     until = month.last + timedelta(days=1)
-    cuts = _cuts(min(starts), until, cards, terms.operator)
+    changes = _price_changes(cards, {terms.operator, *(line.supplier for line in metered)})
+    changes |= {day for line in metered for day in (line.starts, line.ends + timedelta(days=1))}
+    cuts = _cuts(min(starts), until, changes)
     ends = {
         code: max(one.ends for one in project.agreements)
         for code, project in terms.projects.items()
@@ -108,24 +112,24 @@ def _usages(
     return rated + stored_usage(connection, ends, mark, until, cuts)
 
 
-def _has_rate(book: RateBook, operator: str, usage: Usage) -> bool:
-    found = book.find(operator, usage.meter, usage.starts, project=usage.project, model=usage.key)
-    return found is not None
+def _has_rate(book: RateBook, operator: str | None, usage: Usage) -> bool:
+    found = operator and book.find(operator, usage.meter, usage.starts, project=usage.project, model=usage.key)
+    return bool(found)
 
 
-def _cuts(first: date, until: date, cards: Sequence[RateCard], operator: str) -> list[date]:
+def _price_changes(cards: Sequence[RateCard], sellers: set[str | None]) -> set[date]:
+    return {
+        day for card in cards if card.supplier in sellers for day in (card.valid_from, card.valid_until)
+        if day is not None
+    }  # fmt: skip
+
+
+def _cuts(first: date, until: date, changes: set[date]) -> list[date]:
     months, at = [], Month.of(first)
     while at.first < until:
         months.append(at.first)
         at += 1
-    changes = {
-        day
-        for card in cards
-        if card.supplier == operator
-        for day in (card.valid_from, card.valid_until)
-        if day is not None and Month.of(first).first < day < until
-    }
-    return sorted({*months, *changes})
+    return sorted({*months, *(day for day in changes if Month.of(first).first < day < until)})
 
 
 def _deposits_confirmed(connection: Connection, terms: ProgrammeTerms, month: Month, mark: int) -> frozenset[str]:

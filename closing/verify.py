@@ -98,7 +98,7 @@ def _rederived_month(connection: Connection, programme: str, month: Month) -> It
     booked = {row.identity: row for _id, row in month_charges(connection, programme, month)}
     derived = {row.identity: row for row in result.charges}
     for key in sorted({*booked, *derived}):
-        pair = [(row.amount_krw, row.vat_krw, row.quantity_base) if row else (0, 0, 0)
+        pair = [(row.amount_krw, row.vat_krw, row.quantity_base, row.cost_krw) if row else (0, 0, 0, 0)
                 for row in (booked.get(key), derived.get(key))]  # fmt: skip
         if pair[0] != pair[1]:
             row = booked.get(key) or derived[key]

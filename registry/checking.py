@@ -5,9 +5,21 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 
+from core.money import BASIS_POINTS
 from core.month import Month
 from registry.brn import is_valid_brn
-from registry.reference import Agreement, Line, Party, Permit, PriceBook, Programme, Project, Table
+from registry.reference import (
+    Agreement,
+    Category,
+    Line,
+    Party,
+    Permit,
+    PriceBook,
+    Programme,
+    Project,
+    Rate,
+    Table,
+)
 
 Key = tuple[str, str]
 
@@ -88,8 +100,10 @@ def _programme(view: View, programme: Programme) -> Iterator[str]:
         yield from _party_kind(view, "operator", programme.operator, "operator")
     elif programme.platform_fee.rate_bp or programme.platform_fee.monthly_krw or programme.incentive.monthly_krw:
         yield ".operator: 수수료나 인센티브가 있으면 운영기관이 필요합니다 (a fee or a pool needs an operator)."
-    if programme.funding == "company":
-        yield '.funding: "company"는 이 버전이 아직 지원하지 않습니다 (not supported by this version).'
+    yield from _twice("source", [one.code for one in programme.source])
+    if programme.source and sum(one.share_bp for one in programme.source) != BASIS_POINTS:
+        shared = sum(one.share_bp for one in programme.source)
+        yield f".source: share_bp의 합이 {shared}입니다. 10000이어야 합니다 (shares sum to 10000 basis points)."
     if (programme.incentive.monthly_krw > 0) != (programme.incentive.source is not None):
         yield ".incentive: monthly_krw와 source를 함께 적으세요 (monthly_krw goes with source)."
     if programme.incentive.monthly_krw and programme.incentive.share_bp:
@@ -143,21 +157,53 @@ def _agreement(view: View, agreement: Agreement) -> Iterator[str]:
     for number, line in enumerate(agreement.line, start=1):
         for problem in _line(view, project, line):
             yield f".line[{number}]{problem}"
+    programme = view.get("programme", project.programme) if project else None
+    if programme is not None:
+        yield from _meters(programme, agreement)
+        if programme.funding == "company" and agreement.self_pay_mode == "deposit":
+            yield ".self_pay_mode: 기업이 직접 지급하는 사업에는 선납금이 없습니다 (no deposit where the company pays)."
     yield from _amendments(agreement)
 
 
 def _line(view: View, project: Project | None, line: Line) -> Iterator[str]:
-    yield from _party_kind(view, "supplier", line.supplier, "hospital")
     programme = view.get("programme", project.programme) if project else None
+    category = _category(programme, line) if programme else None
+    kinds = ["hospital"]
+    if category is not None and category.meter:
+        kinds.append("operator")
+    if programme is not None and programme.funding == "company":
+        kinds.append("company")  # whom a company pays itself may be another company: a consultant
+    yield from _party_kind(view, "supplier", line.supplier, *kinds)
     if programme is None:
         return
-    category = next((one for one in programme.category if one.code == line.category), None)
     if category is None:
         yield f".category: '{line.category}': 사업에 없는 비목입니다 (no such category)."
+    supplier = view.get("party", line.supplier)
+    if supplier is not None and supplier.kind == "operator" and line.supplier != programme.operator:
+        yield f".supplier: '{line.supplier}': 이 사업의 운영기관이 아닙니다 (not the programme's operator)."
     company = view.get("party", project.company)
     size = company.size if company else None
     if line.self_pay_bp is None and size is not None and getattr(programme.self_pay_bp, size) is None:
         yield f".self_pay_bp: 사업에 {size} 자부담률이 없으니 여기에 적으세요 (no rate for this size)."
+
+
+def _category(programme: Programme, line: Line) -> Category | None:
+    return next((one for one in programme.category if one.code == line.category), None)
+
+
+def _meters(programme: Programme, agreement: Agreement) -> Iterator[str]:
+    """Usage of a meter is supply of one line."""
+    taken: dict[str, str] = {}
+    for number, line in enumerate(agreement.line, start=1):
+        category = _category(programme, line)
+        if category is None or category.meter is None:
+            continue
+        other = taken.setdefault(category.meter, line.code)
+        if other != line.code:
+            yield (
+                f".line[{number}].category: {category.meter} 사용량의 줄이 이미 있습니다: {other} "
+                "(one line of a meter an agreement)."
+            )
 
 
 def _amendments(agreement: Agreement) -> Iterator[str]:
@@ -208,10 +254,22 @@ def _permit(view: View, permit: Permit) -> Iterator[str]:
         yield ".line: 심의료가 있으면 협약의 줄을 적으세요 (a fee needs a line)."
     if permit.line is not None and permit.line not in lines:
         yield f".line: '{permit.line}': 과제의 협약에 없는 줄입니다 (no such line of the project)."
+    elif permit.line is not None and _is_metered(view, permit.project, lines[permit.line]):
+        yield f".line: '{permit.line}'은(는) 사용량의 줄입니다 (a line of metered usage)."
     elif permit.line is not None and permit.hospital not in (None, lines[permit.line].supplier):
         yield f".line: '{permit.line}'의 공급기관은 {lines[permit.line].supplier}입니다 (the line of another hospital)."
 
 
+def _is_metered(view: View, project: str, line: Line) -> bool:
+    programme = view.get("programme", view.programme_of(project))
+    category = _category(programme, line) if programme else None
+    return category is not None and category.meter is not None
+
+
+SOLD_BY = {
+    "gpu": ("operator", "hospital"), "cpu": ("operator",), "storage": ("operator", "hospital"),
+    "preparation": ("hospital", "company"),
+}  # fmt: skip
 DIMENSIONS = {
     "gpu": ({"model"}, {"model"}),
     "cpu": (set(), set()),
@@ -221,7 +279,7 @@ DIMENSIONS = {
 
 
 def _price_book(view: View, book: PriceBook) -> Iterator[str]:
-    yield from _party_kind(view, "supplier", book.supplier, "hospital", "operator")
+    yield from _party_kind(view, "supplier", book.supplier, "hospital", "operator", "company")
     party = view.get("party", book.supplier)
     seen: list[tuple] = []
     for number, rate in enumerate(book.rate, start=1):
@@ -234,7 +292,7 @@ def _price_book(view: View, book: PriceBook) -> Iterator[str]:
             key = "class" if name == "storage_class" else name
             what = "빠졌습니다 (missing)" if name in needed else "쓰지 않는 항목입니다 (not used)"
             yield f"{place}.{key}: {rate.meter} 단가에 {what}."
-        if party is not None and (rate.meter == "preparation") != (party.kind == "hospital"):
+        if party is not None and party.kind not in SOLD_BY[rate.meter]:
             yield f"{place}.meter: {party.kind}의 단가표에 쓸 수 없습니다 ({rate.meter} is not sold by a {party.kind})."
         if rate.project is not None and view.get("project", rate.project) is None:
             yield f"{place}.project: '{rate.project}': 등록되지 않은 과제입니다 (no such project)."
@@ -253,8 +311,20 @@ def _price_book(view: View, book: PriceBook) -> Iterator[str]:
         if key in seen:
             yield f"{place}: 같은 조건의 단가가 두 번 있습니다 (the same dimensions twice)."
         seen.append(key)
+        for problem in _pass_through(view, rate, party):
+            yield f"{place}{problem}"
         for problem in _tiers([tier.up_to for tier in rate.tiers]):
             yield f"{place}.tiers{problem}"
+
+
+def _pass_through(view: View, rate: Rate, party: Party | None) -> Iterator[str]:
+    """What the operator owes an infrastructure firm of its usage."""
+    if (rate.payee is None) != (rate.cost_price_krw is None):
+        yield ".payee: cost_price_krw와 함께 적으세요 (payee goes with cost_price_krw)."
+    elif rate.payee is not None:
+        yield from _party_kind(view, "payee", rate.payee, "infra")
+        if party is not None and party.kind != "operator":
+            yield ".payee: 운영기관의 단가에만 적습니다 (only in the operator's rates)."
 
 
 def _tiers(limits: list[int | str | None]) -> Iterator[str]:

@@ -61,7 +61,9 @@ def _party_row(party: Party) -> dict:
 def _insert_programmes(connection: Connection, programmes: Iterable[Programme]) -> None:
     for one in programmes:
         _insert(connection, models.Programme, [_programme_row(one)])
-        for model, items in ((models.Tier, one.tier), (models.Category, one.category)):
+        for model, items in (
+            (models.Tier, one.tier), (models.Category, one.category), (models.FundingSource, one.source),
+        ):  # fmt: skip
             _insert(
                 connection,
                 model,

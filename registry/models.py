@@ -69,7 +69,19 @@ class Programme(Base):
     __table_args__ = (
         CheckConstraint("appropriation_krw >= 0 AND carry_in_krw >= 0", name="budget_not_negative"),
         CheckConstraint("fee_rate_bp BETWEEN 0 AND 10000 AND incentive_share_bp BETWEEN 0 AND 10000", name="rates"),
+        CheckConstraint("funding IN ('hospital','company')", name="funding"),
     )
+
+
+class FundingSource(Base):
+    """A fund that shares a programme's grant, in basis points; the shares of a programme sum to 10,000."""
+
+    __tablename__ = "funding_source"
+    programme: Mapped[str] = mapped_column(ForeignKey("programme.code"), primary_key=True)
+    code: Mapped[str] = mapped_column(Text, primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    share_bp: Mapped[int]
+    __table_args__ = (CheckConstraint("share_bp BETWEEN 1 AND 10000", name="share_bp"),)
 
 
 class Tier(Base):
@@ -86,7 +98,7 @@ class Tier(Base):
 
 
 class Category(Base):
-    """A cost category (비목): whether the voucher may pay it, and its tax type."""
+    """A cost category (비목): whether the voucher may pay it, its tax type, and the meter whose usage it is."""
 
     __tablename__ = "category"
     programme: Mapped[str] = mapped_column(ForeignKey("programme.code"), primary_key=True)
@@ -94,7 +106,11 @@ class Category(Base):
     name: Mapped[str] = mapped_column(Text)
     voucher: Mapped[bool]
     tax: Mapped[str] = mapped_column(Text)
-    __table_args__ = (CheckConstraint("tax IN ('taxable','exempt','zero')", name="tax"),)
+    meter: Mapped[str | None] = mapped_column(Text)
+    __table_args__ = (
+        CheckConstraint("tax IN ('taxable','exempt','zero')", name="tax"),
+        CheckConstraint("meter IN ('gpu','storage')", name="meter"),
+    )
 
 
 class Weight(Base):

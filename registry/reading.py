@@ -80,10 +80,7 @@ def read_table(kind: type[Table], data: Any, place: str, problems: list[str]) ->
     before = len(problems)
     fields = {one.encode_name: one for one in msgspec.structs.fields(kind)}
     for key in sorted(data.keys() - fields.keys()):
-        if key in kind.later:
-            problems.append(f"{place}.{key}: 이 버전은 아직 지원하지 않습니다 (not supported by this version).")
-        else:
-            problems.append(f"{place}.{key}: 모르는 항목입니다 (unknown key). 쓸 수 있는 항목: {', '.join(fields)}")
+        problems.append(f"{place}.{key}: 모르는 항목입니다 (unknown key). 쓸 수 있는 항목: {', '.join(fields)}")
     values = {}
     for key, one in fields.items():
         if key in data:

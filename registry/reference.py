@@ -1,7 +1,7 @@
-"""The shape of reference data files (contract.md §3): strict, every key named, later keys refused."""
+"""The shape of reference data files (contract.md §3): strict, every key named."""
 
 from datetime import date
-from typing import Annotated, ClassVar, Literal
+from typing import Annotated, Literal
 
 from msgspec import Meta, Struct, field
 
@@ -18,9 +18,7 @@ MonthText = Annotated[str, Meta(pattern=r"^2[01]\d\d-(0[1-9]|1[0-2])\Z")]
 
 
 class Table(Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, omit_defaults=True):
-    """A table of a file. `later`: keys of the contract that this version does not support yet."""
-
-    later: ClassVar[frozenset[str]] = frozenset()
+    """A table of a file."""
 
 
 class SelfPay(Table, kw_only=True):
@@ -57,13 +55,21 @@ class Tier(Table, kw_only=True):
 
 
 class Category(Table, kw_only=True):
-    """A cost category (비목)."""
+    """A cost category (비목); `meter`: the usage of that meter is supply of its lines."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"meter"})
     code: Code
     name: Name
     voucher: bool = True
     tax: Literal["taxable", "exempt", "zero"] = "taxable"
+    meter: Literal["gpu", "storage"] | None = None
+
+
+class Source(Table, kw_only=True):
+    """A fund that shares the grant, in basis points."""
+
+    code: Code
+    name: Name
+    share_bp: Annotated[int, Meta(ge=1, le=10_000)]
 
 
 class Weight(Table, kw_only=True):
@@ -98,9 +104,8 @@ class CarryOver(Table, kw_only=True):
 
 
 class Programme(Table, kw_only=True):
-    """A programme (사업)."""
+    """A programme (사업). `funding`: who the grant is paid to; `source`: the funds that share it."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"source"})
     code: Code
     name: Name
     ministry: Code
@@ -111,6 +116,7 @@ class Programme(Table, kw_only=True):
     appropriation_krw: Krw
     carry_in_krw: Krw = 0
     funding: Literal["hospital", "company"] = "hospital"
+    source: tuple[Source, ...] = ()
     self_pay_bp: SelfPay = SelfPay()
     platform_fee: PlatformFee = PlatformFee()
     incentive: Incentive = Incentive()
@@ -217,9 +223,8 @@ class RateTier(Table, kw_only=True):
 
 
 class Rate(Table, kw_only=True):
-    """A price in won per unit, ex VAT, with its dimensions."""
+    """A price in won per unit, ex VAT, with its dimensions. `payee`: the firm that is owed `cost_price_krw` of it."""
 
-    later: ClassVar[frozenset[str]] = frozenset({"payee", "cost_price_krw"})
     meter: Literal["gpu", "cpu", "storage", "preparation"]
     model: Dimension | None = None
     storage_class: Dimension | None = field(name="class", default=None)
@@ -231,6 +236,8 @@ class Rate(Table, kw_only=True):
     unit_price_krw: Krw | None = None
     tiers: tuple[RateTier, ...] = ()
     minimum_krw: Krw = 0
+    payee: Code | None = None
+    cost_price_krw: Krw | None = None
 
 
 class PriceBook(Table, kw_only=True):

@@ -8,7 +8,15 @@ from sqlalchemy import Connection, text
 
 from core.errors import BadInput
 from core.month import Month
-from registry.values import AgreementTerms, CategoryTerms, LineTerms, PermitTerms, ProgrammeTerms, ProjectTerms
+from registry.values import (
+    AgreementTerms,
+    CategoryTerms,
+    LineTerms,
+    PermitTerms,
+    ProgrammeTerms,
+    ProjectTerms,
+    SourceTerms,
+)
 
 
 def programme_codes(connection: Connection) -> list[str]:
@@ -23,7 +31,10 @@ def programme_terms(connection: Connection, code: str) -> ProgrammeTerms:
         known = ", ".join(programme_codes(connection)) or "없음 (none)"
         raise BadInput(f"사업 '{code}'이(가) 없습니다 (no such programme). 등록된 사업: {known}")
     categories = connection.execute(
-        text("SELECT code, name, voucher, tax FROM category WHERE programme = :code"), {"code": code}
+        text("SELECT code, name, voucher, tax, meter FROM category WHERE programme = :code"), {"code": code}
+    )
+    sources = connection.execute(
+        text("SELECT code, name, share_bp FROM funding_source WHERE programme = :code ORDER BY code"), {"code": code}
     )
     weights = connection.execute(
         text("SELECT modality, unit, weight FROM weight WHERE programme = :code"), {"code": code}
@@ -31,6 +42,7 @@ def programme_terms(connection: Connection, code: str) -> ProgrammeTerms:
     qualities = connection.execute(text("SELECT code, quality FROM party WHERE kind = 'hospital'"))
     return ProgrammeTerms(
         **{name: getattr(row, name) for name in ProgrammeTerms.__dataclass_fields__ if hasattr(row, name)},
+        sources=tuple(SourceTerms(**one._mapping) for one in sources),
         categories={one.code: CategoryTerms(**one._mapping) for one in categories},
         weights={(one.modality, one.unit): one.weight for one in weights},
         qualities={one.code: Decimal(1) if one.quality is None else one.quality for one in qualities},
@@ -70,8 +82,12 @@ def _agreements(connection: Connection, among: dict) -> dict[str, list[Agreement
     lines: dict[str, list[LineTerms]] = {}
     for row in connection.execute(
         text(
-            "SELECT id, code, agreement, project, supplier, category, self_pay_bp FROM agreement_line"
-            " WHERE programme = ANY(:programmes) ORDER BY code"
+            "SELECT agreement_line.id, agreement_line.code, agreement, project, supplier, category,"
+            " agreement_line.self_pay_bp, meter, CASE WHEN funding = 'company' THEN 'company'"
+            " WHEN party.kind = 'operator' THEN 'operator' ELSE 'hospital' END AS paid_to FROM agreement_line"
+            " JOIN programme ON programme.code = agreement_line.programme JOIN party ON party.code = supplier"
+            " JOIN category ON category.programme = agreement_line.programme AND category.code = category"
+            " WHERE agreement_line.programme = ANY(:programmes) ORDER BY agreement_line.code"
         ),
         among,
     ):

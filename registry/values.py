@@ -25,7 +25,11 @@ class PermitTerms:
 
 @dataclass(frozen=True, kw_only=True)
 class LineTerms:
-    """An agreement line: `limits` are (first local day, grant limit in won), ascending; rates in basis points."""
+    """An agreement line: `limits` are (first local day, grant limit in won), ascending; rates in basis points.
+
+    `meter`: usage of that meter is its supply. `paid_to`: who the programme pays for it, `hospital`, `operator`, or
+    `company`, which pays its suppliers itself.
+    """
 
     code: str
     agreement: str
@@ -33,6 +37,8 @@ class LineTerms:
     supplier: str
     category: str
     self_pay_bp: int
+    meter: str | None
+    paid_to: str
     limits: tuple[tuple[date, int], ...]
 
     def limit_krw(self, month: Month) -> int:
@@ -78,21 +84,32 @@ class ProjectTerms:
 
 @dataclass(frozen=True, kw_only=True)
 class CategoryTerms:
-    """A cost category: whether the voucher may pay it; tax `taxable`, `exempt` or `zero`."""
+    """A cost category: whether the voucher may pay it; tax `taxable`, `exempt` or `zero`; `meter`: what it is of."""
 
     code: str
     name: str
     voucher: bool
     tax: str
+    meter: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class SourceTerms:
+    """A fund that shares a programme's grant, in basis points."""
+
+    code: str
+    name: str
+    share_bp: int
 
 
 @dataclass(frozen=True, kw_only=True)
 class ProgrammeTerms:
-    """A programme with everything that its months are settled under."""
+    """A programme with everything that its months are settled under. `funding`: `hospital` or `company` is paid."""
 
     code: str
     name: str
     ministry: str
+    type: str
     agency: str
     operator: str | None
     fiscal_year: int
@@ -103,6 +120,8 @@ class ProgrammeTerms:
     incentive_share_bp: int
     incentive_monthly_krw: int
     settlement_closes_on: date
+    funding: str
+    sources: tuple[SourceTerms, ...]
     drop_under_10_krw: bool
     categories: dict[str, CategoryTerms]
     weights: dict[tuple[str, str], Decimal]

@@ -76,14 +76,13 @@ def requests(figures: Figures) -> list[Request]:
     vouchers: dict[tuple[str, str], int] = {}
     offsets: dict[tuple[str, str], int] = {}
     for entry in figures.own:
-        payable = next((code for code in entry.postings if code.startswith("payable:")), "")
-        parts = payable.split(":")
         if entry.kind == "settle":
             line = figures.lines[entry.subject]
             key = _payee(figures, line), line.project
             vouchers[key] = vouchers.get(key, 0) + entry.sum_of("receivable:agency")
         elif entry.kind == "advance_offset":
-            key = parts[2] if parts[1] == "hospital" else figures.terms.projects[parts[-1]].company, parts[-1]
+            payable = next(code for code in entry.postings if code.startswith("payable:hospital:"))
+            key = tuple(payable.split(":")[2:])
             offsets[key] = offsets.get(key, 0) - entry.sum_of("receivable:agency")
     return [
         Request(payee=key[0], project=key[1], voucher_krw=vouchers.get(key, 0), offset_krw=offsets.get(key, 0))
@@ -93,14 +92,8 @@ def requests(figures: Figures) -> list[Request]:
 
 
 def _payee(figures: Figures, line: Settled) -> str:
-    """Who is paid for a line: the hospital, or the company where the programme funds the company."""
-    company = figures.terms.projects[line.project].company
-    pays_company = any(
-        entry.subject == line.line and f"payable:company:{line.project}" in entry.postings
-        for entry in figures.own
-        if entry.kind == "settle"
-    )
-    return company if pays_company else line.supplier
+    """Who is paid for a line: its supplier, or the company where the programme funds the company."""
+    return figures.terms.projects[line.project].company if line.paid_to == "company" else line.supplier
 
 
 def agency_statement(figures: Figures) -> Document:

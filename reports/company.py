@@ -192,7 +192,7 @@ class _Statement:
         rows = []
         for kind in OPERATOR_KINDS:
             for code in self.projects:
-                found = [one for one in self.charges if one.kind == kind and one.project == code]
+                found = [one for one in self.charges if one.kind == kind and one.project == code and one.line is None]
                 if found:
                     rows.append(self._usage_row(kind, code, found))
         return rows

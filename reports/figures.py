@@ -14,7 +14,8 @@ from registry.values import LineTerms, ProgrammeTerms
 from settlement.line import LineResult
 
 RUN_KINDS = (
-    "amendment", "settle", "draw", "gpu", "cpu", "storage", "fee", "pool", "incentive", "advance_offset", "release",
+    "amendment", "settle", "draw", "gpu", "cpu", "storage", "infra", "fee", "pool", "incentive", "advance_offset",
+    "release",
 )  # fmt: skip
 OPERATOR_KINDS = ("gpu", "cpu", "storage", "fee")
 
@@ -62,6 +63,8 @@ class Charge:
     held_krw: int
     amount_krw: int
     vat_krw: int
+    payee: str | None
+    cost_krw: int
     reason: str
 
     @property

@@ -10,6 +10,7 @@ from reports.trace import write_trace
 from reports.wording import (
     CORRECTED,
     HELD,
+    WORK_KINDS,
     WORK_UNITS,
     charge_order,
     issuer,
@@ -157,7 +158,8 @@ class _Statement:
         corrected = [one.amount_krw for one in works if one.correction]
         note = CORRECTED if corrected else HELD.get(line.held_reason, line.held_reason) if line.held_krw else ""
         reference = f"line:{self.figures.month}/{line.line}"
-        works_reference = f"charge:{self.figures.month}/{line.project}/*/*/{line.line}/*"
+        metered = any(one.kind not in WORK_KINDS for one in works)
+        works_reference = reference if metered else f"charge:{self.figures.month}/{line.project}/*/*/{line.line}/*"
         return Row(
             values=[line.project, line_label(self.figures, line.line, line.category), line.supply_krw, line.vat_krw,
                     line.supply_krw + line.vat_krw, line.voucher_krw, line.own_krw, sum(corrected), line.held_krw,

@@ -19,6 +19,10 @@ from reports.trace import locate
 from reports.workbook import addresses, cell_value
 
 EVENT_LIMIT = 1000
+OPERATOR_USAGE = (
+    "kind IN ('gpu', 'cpu', 'storage')"
+    " AND (line IS NULL OR supplier = (SELECT operator FROM programme WHERE programme.code = charge.programme))"
+)
 USAGE_UNITS = {"gpu": ("gpu_s", 10**9), "cpu": ("core_s", 10**9), "storage": ("byte_s", 10**6)}
 
 
@@ -157,12 +161,16 @@ def _line(connection: Connection, rest: str) -> Found:
     month, _, line = rest.partition("/")
     at = {"month": Month.parse(month).first, "line": line.split("/")[0]}
     rows = connection.execute(
-        text("SELECT programme, supply_krw, supplier FROM line_settlement WHERE month = :month AND line = :line"), at
+        text(
+            "SELECT programme, supply_krw, CASE paid_to WHEN 'operator' THEN 'operator_usage' ELSE supplier END AS use"
+            " FROM line_settlement WHERE month = :month AND line = :line"
+        ),
+        at,
     ).all()
     _require(f"line:{rest}", rows)
     return Found(
         amount_krw=sum(row.supply_krw for row in rows),
-        parents=[f"matrix:{month}/{source}/{row.supplier}" for row in rows for source in ("voucher", "self_pay")],
+        parents=[f"matrix:{month}/{source}/{row.use}" for row in rows for source in ("voucher", "self_pay")],
         charges=_booked(connection, "month = :month AND line = :line", at),
     )
 
@@ -199,7 +207,9 @@ def _charges_of_entry(connection: Connection, programme: str, reference: str) ->
         case "settle" | "draw":
             return _booked(connection, here + "line = :of", at)
         case "gpu" | "cpu" | "storage" | "fee":
-            return _booked(connection, here + "kind = :kind AND project = :of", {**at, "kind": kind})
+            return _booked(connection, here + "line IS NULL AND kind = :kind AND project = :of", {**at, "kind": kind})
+        case "infra":
+            return _booked(connection, here + "payee = :of", at)
         case "pool":
             return _booked(connection, here + "kind = 'fee'", at)
         case "incentive":
@@ -231,7 +241,7 @@ def _matrix(connection: Connection, rest: str) -> Found:
     month, source, use = (*rest.split("/", 2), "", "")[:3]
     at = {"month": Month.parse(month).first, "use": use}
     conditions = {
-        "operator_usage": "line IS NULL AND kind <> 'fee'",
+        "operator_usage": OPERATOR_USAGE if source == "company_direct" else f"{OPERATOR_USAGE} AND line IS NOT NULL",
         "platform_fee": "kind = 'fee'",
         "incentive_pool": "kind = 'fee'",
         "total": "true",
@@ -324,7 +334,7 @@ def _summed(content: bytes, sheet: str, area: str) -> list[str]:
 def _usage(one: Booked) -> dict:
     row = one.row
     unit, scale = USAGE_UNITS.get(row.kind, (row.unit, 1000))
-    key = f"{row.line}/{row.description}" if row.line is not None else row.description
+    key = row.description if row.line is None or row.kind in USAGE_UNITS else f"{row.line}/{row.description}"
     return {
         "project": row.project,
         "month": str(row.service_month),
@@ -340,7 +350,7 @@ def _events(connection: Connection, charges: Sequence[Booked]) -> list[dict]:
     seqs = {seq for one in charges for seq in (one.row.work_seq, one.row.accept_seq) if seq is not None}
     found = usage.events_by_seq(connection, usage.with_corrections(connection, sorted(seqs))) if seqs else []
     for one in charges:
-        if one.row.line is None and one.row.kind in USAGE_UNITS:
+        if one.row.kind in USAGE_UNITS:
             month = one.row.service_month
             found += usage.event_refs(
                 connection, one.row.project, one.row.kind, one.row.description, month.first, (month + 1).first,

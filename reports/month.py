@@ -47,12 +47,12 @@ def charge_rows(month: Month, rows: Iterable[ChargeLine]) -> list[dict]:
 
 
 def company_figures(terms: ProgrammeTerms, charges: Sequence[ChargeLine], lines: Sequence[LineResult]) -> dict:
-    """By company: what it bears of the month in all, and what of it is due after the deposit."""
+    """By company: what it owes for the month in all, and what of it is due after the deposit."""
     total: dict[str, int] = defaultdict(int)
     drawn: dict[str, int] = defaultdict(int)
     for line in lines:
         company = terms.projects[line.project].company
-        total[company] += line.own_krw
+        total[company] += line.owed_krw
         drawn[company] += line.deposit_drawn_krw
     for row in charges:
         if row.line is None:
@@ -61,9 +61,11 @@ def company_figures(terms: ProgrammeTerms, charges: Sequence[ChargeLine], lines:
 
 
 def hospital_figures(lines: Sequence[LineResult], shares: dict[str, int]) -> dict:
-    """By hospital: charged supply, VAT, voucher, the company's part, incentive."""
+    """By hospital that the programme pays: charged supply, VAT, voucher, the company's part, incentive."""
     found: dict[str, dict[str, int]] = {}
     for line in lines:
+        if line.paid_to != "hospital":
+            continue
         row = found.setdefault(line.supplier, _empty_hospital())
         row["supply_krw"] += line.supply_krw
         row["vat_krw"] += line.vat_krw
@@ -84,7 +86,7 @@ def matrix_figures(
     """The month's sources × uses."""
     flows = [
         LineFlow(
-            supplier=line.supplier,
+            use=line.use,
             voucher_krw=line.voucher_krw,
             self_pay_krw=line.self_pay_krw,
             excess_krw=line.excess_krw,

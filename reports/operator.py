@@ -15,6 +15,7 @@ from reports.wording import (
     charge_order,
     content,
     exact_text,
+    joined,
     month_title,
     new_document,
     percent,
@@ -25,6 +26,7 @@ from reports.wording import (
     unit,
 )
 from reports.words import date_text, period_text
+from settlement.matrix import SOURCES
 
 TITLE = "운영기관이용료내역서"
 WIDTHS = (13, 40, 15, 15.5, 15, 15.5, 15, 16, 16, 20)
@@ -57,6 +59,15 @@ SHARES = (
     Column(title="배분액", kind="won"),
     Column(title="이월 기여도", kind="quantity"),
     Column(title="비고", kind="text", span=4),
+)
+INFRA = (
+    Column(title="인프라기업", kind="code"),
+    Column(title="기업명", kind="text"),
+    Column(title="원가", kind="won"),
+    Column(title="정정 포함분", kind="won"),
+    Column(title="청구행\n(건)", kind="count"),
+    Column(title="비고", kind="text", span=4),
+    Column(title="계정", kind="reference"),
 )
 USAGE = (
     Column(title="번호", kind="code", width=6),
@@ -92,12 +103,17 @@ FEE_ROWS = (
 def operator_statement(figures: Figures) -> Document:
     """The operator's workbook."""
     document = new_document(figures, "운영기관 이용료 내역서", "statement", str(figures.terms.operator))
-    charges = sorted((one for one in figures.charges if one.line is None), key=charge_order)
+    charges = sorted((one for one in figures.charges if _is_operators(figures, one)), key=charge_order)
     _form(document, figures, charges)
     _usage_sheet(document, figures, [one for one in charges if one.kind != "fee"])
     _fee_sheet(document, figures, [one for one in charges if one.kind == "fee"])
     write_trace(document)
     return document
+
+
+def _is_operators(figures: Figures, charge: Charge) -> bool:
+    """Whether it is the operator that is paid for it: all usage and fees of no agreement line, and its own lines."""
+    return charge.line is None or figures.lines[charge.line].paid_to == "operator"
 
 
 def _form(document: Document, figures: Figures, charges: Sequence[Charge]) -> None:
@@ -113,6 +129,7 @@ def _form(document: Document, figures: Figures, charges: Sequence[Charge]) -> No
     _fees_table(document, form, figures, charges)
     _income_table(form, figures, charges)
     _shares_table(form, figures)
+    _infra_table(document, form, figures)
     share = figures.terms.incentive_share_bp
     source = (
         f"참여유인 재원 = 이용료 누계(부가가치세 제외) × {percent(share)} (원 미만 버림) - 앞선 재원"
@@ -126,7 +143,7 @@ def _form(document: Document, figures: Figures, charges: Sequence[Charge]) -> No
 def income_krw(figures: Figures) -> int:
     """What the books credited to the operator for usage and fee, VAT included, before the pool is taken out."""
     accounts = ("payable:operator", "income:platform_fee", "vat:operator")
-    return -sum(figures.posted(account, *OPERATOR_KINDS) for account in accounts)
+    return -sum(figures.posted(account, *OPERATOR_KINDS, "settle") for account in accounts)
 
 
 def _fees_table(document: Document, form: Form, figures: Figures, charges: Sequence[Charge]) -> None:
@@ -176,10 +193,12 @@ def _income_table(form: Form, figures: Figures, charges: Sequence[Charge]) -> No
     fee_krw = sum(one.amount_krw for one in fees) - (0 if fixed else pool)
     usage_vat, fee_vat = sum(one.vat_krw for one in usage), sum(one.vat_krw for one in fees)
     share = figures.terms.incentive_share_bp
+    sources = SOURCES if any(one.line for one in usage) else ["company_direct"]
     rows = [
         Row(values=["사용료", "GPU · 저장공간 사용료", usage_krw, usage_vat, usage_krw + usage_vat,
                     "정산 계정에서 운영기관으로 지급", "payable:operator"],
-            ref=f"matrix:{month}/company_direct/operator_usage", item="GPU · 저장공간 사용료"),
+            ref=joined([f"matrix:{month}/{source}/operator_usage" for source in sources]),
+            item="GPU · 저장공간 사용료"),
         Row(values=["이용료", "플랫폼 이용료 수입 (참여유인 재원 제외)", fee_krw, fee_vat, fee_krw + fee_vat,
                     "이용료 - 참여유인 재원", "income:platform_fee"],
             ref=f"matrix:{month}/company_direct/platform_fee", item="플랫폼 이용료 수입"),
@@ -214,9 +233,33 @@ def _shares_table(form: Form, figures: Figures) -> None:
     form.check_cells({5: combined(check, distributed)})
 
 
+def _infra_table(document: Document, form: Form, figures: Figures) -> None:
+    """What the operator owes infrastructure firms at cost price: usage of rates that name a payee."""
+    charges = [one for one in figures.charges if one.payee is not None]
+    if not charges:
+        return
+    rows = []
+    for firm in sorted({str(one.payee) for one in charges}):
+        own = [one for one in charges if one.payee == firm]
+        corrected = [one.cost_krw for one in own if one.correction]
+        name = figures.parties[firm].name
+        rows.append(Row(
+            values=[firm, name, sum(one.cost_krw for one in own), sum(corrected), len(own),
+                    CORRECTED if corrected else "", f"payable:infra:{firm}"],
+            ref={2: f"balance:payable:infra:{firm}@{figures.month}", 3: joined([one.reference for one in own]),
+                 4: joined([one.reference for one in own])},
+            item=f"인프라 원가 {firm}", amber=bool(corrected),
+        ))  # fmt: skip
+    posted = -figures.posted("payable:infra:", "infra")
+    total = Row(values=["합계", "", posted, sum(row.values[3] for row in rows), len(charges), "", ""])
+    place = form.table("4. 인프라기업에 줄 원가 (부가가치세 제외)", INFRA, rows, total)
+    form.check_cells(form.sums(place, 2, 3, 4))
+    document.totals["operator_infra_krw"] = form.value(place.total, 3)
+
+
 def _usage_sheet(document: Document, figures: Figures, charges: Sequence[Charge]) -> None:
     table = DataTable(document, "사용량", USAGE, key_columns=4)
-    posted = -figures.posted("payable:operator", "gpu", "cpu", "storage")
+    posted = -figures.posted("payable:operator", "gpu", "cpu", "storage", "settle")
     vat = sum(one.vat_krw for one in charges)
     table.fill(
         "GPU · 저장공간 사용량",

@@ -77,7 +77,7 @@ def _charges(connection: Connection, at: dict) -> list[Charge]:
             "SELECT month, project, service_month, kind, key, line, supplier, description, quantity_base, unit,"
             " unit_price_krw, price_version, performed_on,"
             " CAST(accepted_at AT TIME ZONE 'Asia/Seoul' AS date) AS accepted_on,"
-            " held_krw, amount_krw, vat_krw, reason FROM charge"
+            " held_krw, amount_krw, vat_krw, payee, cost_krw, reason FROM charge"
             " WHERE programme = :programme AND month = :month ORDER BY id"
         ),
         at,

@@ -69,8 +69,8 @@ SOURCE_NAMES = {"voucher": "바우처", "self_pay": "자부담", "company_direct
 USE_NAMES = {"operator_usage": "운영기관 사용료", "platform_fee": "플랫폼 이용료", "incentive_pool": "참여유인 재원"}
 ENTRY_NAMES = {
     "amendment": "협약변경", "settle": "정산", "draw": "선납금 충당", "gpu": "GPU 사용료", "cpu": "CPU 사용료",
-    "storage": "저장공간", "fee": "플랫폼 이용료", "pool": "참여유인 재원", "incentive": "참여유인 배분",
-    "advance_offset": "선금 충당", "release": "잔액 해제",
+    "storage": "저장공간", "infra": "인프라 원가", "fee": "플랫폼 이용료", "pool": "참여유인 재원",
+    "incentive": "참여유인 배분", "advance_offset": "선금 충당", "release": "잔액 해제",
 }  # fmt: skip
 INTAKE_NAMES = (
     ("stored", "저장", "정산에 반영된 이벤트"),
@@ -172,7 +172,7 @@ def _intake_table(form: Form, figures: Figures) -> None:
 def month_matrix(figures: Figures) -> Matrix:
     """The month's sources × uses from the line settlements and the operator's charges."""
     flows = [
-        LineFlow(supplier=one.supplier, voucher_krw=one.voucher_krw, self_pay_krw=one.self_pay_krw,
+        LineFlow(use=one.use, voucher_krw=one.voucher_krw, self_pay_krw=one.self_pay_krw,
                  excess_krw=one.excess_krw, vat_krw=one.vat_krw)
         for one in figures.lines.values()
     ]  # fmt: skip
@@ -188,17 +188,35 @@ def _booked_uses(figures: Figures, uses: Sequence[str]) -> dict[str, int]:
     posted = figures.posted
     kinds = (*OPERATOR_KINDS, "pool")
     special = {
-        "operator_usage": -posted("payable:operator", *kinds),
+        "operator_usage": -posted("payable:operator", *kinds, "settle"),
         "platform_fee": -posted("income:platform_fee", *kinds) - posted("vat:operator", *kinds),
         "incentive_pool": -posted("incentive:pool", "pool"),
     }
-    return {use: special[use] if use in special else -posted(f"payable:hospital:{use}:", "settle") for use in uses}
+    return {
+        use: special[use] if use in special
+        else -posted(f"payable:hospital:{use}:", "settle") + _paid_by_companies(figures, use)
+        for use in uses
+    }  # fmt: skip
+
+
+def _paid_by_companies(figures: Figures, supplier: str) -> int:
+    """What companies that are paid the grant pay this supplier themselves: from the grant, as booked, and of their own
+    as charged.
+    """
+    lines = {one.line for one in figures.lines.values() if one.paid_to == "company" and one.supplier == supplier}
+    charged = sum(one.amount_krw + one.vat_krw for one in figures.charges if one.line in lines)
+    grant = sum(figures.lines[code].voucher_krw for code in lines)
+    booked = -sum(
+        one.sum_of("payable:company:") for one in figures.own if one.kind == "settle" and one.subject in lines
+    )
+    return booked + charged - grant
 
 
 def _booked_sources(figures: Figures) -> dict[str, int]:
     """The sources from the books and the charge rows."""
     voucher = figures.posted("receivable:agency", "settle")
     whole = figures.posted("receivable:", "settle", *OPERATOR_KINDS)
+    whole += sum(one.own_krw - one.owed_krw for one in figures.lines.values())
     direct = sum(one.vat_krw + (one.amount_krw if one.line is None else 0) for one in figures.charges)
     direct += sum(one.excess_krw for one in figures.lines.values())
     return {"voucher": voucher, "self_pay": whole - voucher - direct, "company_direct": direct}

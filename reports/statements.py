@@ -63,7 +63,7 @@ def prepare(connection: Connection, programme: str, month: Month) -> Prepared:
 # What the 합계 cells of the workbooks show, summed over the parties, in won.
 TOTALS = (
     "company_total_krw", "company_due_krw", "hospital_total_krw", "hospital_voucher_krw", "operator_total_krw",
-    "agency_net_krw",
+    "agency_net_krw", "company_grant_krw", "operator_infra_krw",
 )  # fmt: skip
 
 

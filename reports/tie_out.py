@@ -186,11 +186,13 @@ def _matrix_ties(connection: Connection, terms: ProgrammeTerms, month: Month) ->
     lines = month_lines(connection, terms.code, month)
     pool_krw = incentive_figures(connection, terms.code, month)["pool_krw"]
     total = total_krw(matrix_figures(terms, charges, lines, pool_krw))
+    past_books = sum(line.own_krw - line.owed_krw for line in lines)
     charged = sum(row.amount_krw + row.vat_krw for row in charges)
     credits = -sum(
         _run_postings(connection, terms, month, account, *CHARGING, "pool")
         for account in (
             "payable:hospital:",
+            "payable:company:",
             "payable:operator",
             "income:platform_fee",
             "vat:operator",
@@ -203,7 +205,8 @@ def _matrix_ties(connection: Connection, terms: ProgrammeTerms, month: Month) ->
             right_name="행렬 총계", right=total,
         ),
         Tie(
-            name="행렬 ↔ 분개", left_name="행렬 총계", left=total, right_name="지급·수입 계정 대변", right=credits,
+            name="행렬 ↔ 분개", right_name="지급·수입 계정 대변", right=credits, left=total - past_books,
+            left_name="행렬 총계" + (" (기업이 직접 낸 부분 제외)" if past_books else ""),
         ),
     ]  # fmt: skip
 
@@ -223,11 +226,24 @@ def _statement_ties(
         ("병원 정산서", "병원 채무", hospital, "공급가액 + 부가가치세", "hospital_total_krw"),
         ("운영기관 내역서", "운영기관 수입·채무", operator, "이용료 + 부가가치세", "operator_total_krw"),
         ("지급요청서", "전담기관 채권", agency, "지급액 − 회수액", "agency_net_krw"),
+        *_sides_of_some(connection, terms, month),
     )
     return [
         Tie(name=f"분개 ↔ {name}", left_name=left, left=krw, right_name=right, right=statements[key])
         for name, left, krw, right, key in sides
     ]
+
+
+def _sides_of_some(connection: Connection, terms: ProgrammeTerms, month: Month) -> list[tuple]:
+    """Ties of programmes that pay the grant to the company, or whose operator has infrastructure firms to pay."""
+    grant = -_run_postings(connection, terms, month, "payable:company:", "settle")
+    infra = -_run_postings(connection, terms, month, "payable:infra:", "infra")
+    return [
+        *([("기업 정산서 (지원금)", "기업에 줄 지원금", grant, "당월 지원금", "company_grant_krw")]
+          if terms.funding == "company" else []),
+        *([("운영기관 내역서 (인프라)", "인프라기업 채무", infra, "인프라 원가", "operator_infra_krw")]
+          if infra else []),
+    ]  # fmt: skip
 
 
 def _document_tie(connection: Connection, terms: ProgrammeTerms, month: Month) -> Tie:
@@ -238,10 +254,12 @@ def _document_tie(connection: Connection, terms: ProgrammeTerms, month: Month) -
         ),
         {"programme": terms.code, "month": month.first},
     )
-    receivables = _run_postings(connection, terms, month, "receivable:", *CHARGING)
+    granted = terms.funding == "company"  # the agency then owes a grant, for which no document of ours is issued
+    account = "receivable:company:" if granted else "receivable:"
+    receivables = _run_postings(connection, terms, month, account, *CHARGING)
     return Tie(
         name="문서 ↔ 채권", left_name="세금계산서·계산서 공급가액 + 세액", left=documents,
-        right_name="채권 (기업 + 전담기관)", right=receivables,
+        right_name="채권 (기업)" if granted else "채권 (기업 + 전담기관)", right=receivables,
     )  # fmt: skip
 
 

@@ -15,6 +15,7 @@ KIND_NAMES = {
     "storage": "저장공간",
     "fee": "이용료",
 }
+WORK_KINDS = ("preparation", "permit")
 KIND_ORDER = {kind: position for position, kind in enumerate(KIND_NAMES)}
 USAGE_NAMES = {"gpu": "GPU 사용료", "cpu": "CPU 사용료", "storage": "저장공간 사용료", "fee": "플랫폼 이용료"}
 WORK_UNITS = {"hour": "시간", "day": "일", "study": "건", "record": "건", "case": "건", "study_set": "건"}
@@ -141,17 +142,14 @@ def content(figures: Figures, charge: Charge) -> str:
     if charge.kind == "fee":
         fixed = f" + 월 {figures.terms.fee_monthly_krw:,}원" if figures.terms.fee_monthly_krw else ""
         return f"플랫폼 이용료 (과금 공급가액의 {percent(figures.terms.fee_rate_bp)}{fixed})"
-    if charge.line is not None:
-        line = figures.lines.get(charge.line)
-        label = line_label(figures, charge.line, line.category) if line else charge.line
+    line = figures.lines.get(charge.line) if charge.line is not None else None
+    label = line_label(figures, charge.line, line.category) if line else charge.line
+    if charge.line is not None and charge.kind in WORK_KINDS:
         name = "심의 수수료" if charge.kind == "permit" else charge.description
         return f"{name} ({label}, {KIND_NAMES[charge.kind]} {work_of(charge)})"
     dimension, _, version = charge.key.partition("@")
-    return (
-        f"{KIND_NAMES[charge.kind]} {dimension} (단가 {version})"
-        if version
-        else f"{KIND_NAMES[charge.kind]} {dimension}"
-    )
+    notes = ", ".join(one for one in (f"단가 {version}" if version else "", label or "") if one)
+    return f"{KIND_NAMES[charge.kind]} {dimension}" + (f" ({notes})" if notes else "")
 
 
 def remark(charge: Charge) -> str:

@@ -7,6 +7,7 @@ from core.errors import RuleRefused
 from core.month import Month
 from registry.values import AgreementTerms, LineTerms, ProgrammeTerms, ProjectTerms
 from settlement.history import LineTotals
+from settlement.matrix import OPERATOR_USAGE
 from settlement.split import FundedLine, ItemSplit, LineSplit, SupplyItem, draw_deposit, split_project
 
 NOTHING = LineTotals(voucher_krw=0, self_pay_krw=0, excess_krw=0, deposit_drawn_krw=0)
@@ -16,13 +17,15 @@ NOTHING = LineTotals(voucher_krw=0, self_pay_krw=0, excess_krw=0, deposit_drawn_
 class LineResult:
     """A line at a month's close, in won: `total_*` over its life, the others what the month books.
 
-    supply = voucher + self-pay + excess is charged supply; `held_krw` is what is held at the close and why.
+    supply = voucher + self-pay + excess is charged supply; `held_krw` is what is held at the close and why. `paid_to`:
+    who the programme pays, `hospital`, `operator`, or `company`, which pays the supplier itself.
     """
 
     line: str
     project: str
     supplier: str
     category: str
+    paid_to: str
     self_pay_bp: int
     limit_krw: int
     supply_krw: int
@@ -41,8 +44,27 @@ class LineResult:
 
     @property
     def own_krw(self) -> int:
-        """What the company owes the hospital of it: self-pay + excess + VAT."""
+        """What the company bears of it: self-pay + excess + VAT."""
         return self.self_pay_krw + self.excess_krw + self.vat_krw
+
+    @property
+    def owed_krw(self) -> int:
+        """What of it the company owes through the programme's books: nothing where it pays the supplier itself."""
+        return 0 if self.paid_to == "company" else self.own_krw
+
+    @property
+    def use(self) -> str:
+        """Its column of the matrix: the supplier, or the operator's usage."""
+        return OPERATOR_USAGE if self.paid_to == "operator" else self.supplier
+
+    @property
+    def payable(self) -> str:
+        """The account of whom the programme pays (domain.md §6)."""
+        return {
+            "hospital": f"payable:hospital:{self.supplier}:{self.project}",
+            "operator": "payable:operator",
+            "company": f"payable:company:{self.project}",
+        }[self.paid_to]
 
 
 def split_programme(
@@ -144,7 +166,7 @@ def _result(
     self_pay_krw = split.self_pay_krw - previous.self_pay_krw
     excess_krw = split.excess_krw - previous.excess_krw
     return LineResult(
-        line=line.code, project=line.project, supplier=line.supplier, category=line.category,
+        line=line.code, project=line.project, supplier=line.supplier, category=line.category, paid_to=line.paid_to,
         self_pay_bp=line.self_pay_bp, limit_krw=limit_krw, supply_krw=voucher_krw + self_pay_krw + excess_krw,
         voucher_krw=voucher_krw, self_pay_krw=self_pay_krw, excess_krw=excess_krw, vat_krw=vat_krw,
         held_krw=split.held_krw, held_reason=reason, deposit_drawn_krw=drawn_krw, total_supply_krw=split.supply_krw,

@@ -11,9 +11,9 @@ Matrix = dict[str, dict[str, int]]
 
 @dataclass(frozen=True, kw_only=True)
 class LineFlow:
-    """What a month settles of one agreement line, in won: the columns of its hospital."""
+    """What a month settles of one agreement line, in won; `use`: its column, a supplier or the operator's usage."""
 
-    supplier: str
+    use: str
     voucher_krw: int
     self_pay_krw: int
     excess_krw: int
@@ -21,21 +21,22 @@ class LineFlow:
 
 
 def matrix(
-    lines: Iterable[LineFlow], usage_with_vat_krw: int, fee_with_vat_krw: int, pool_krw: int, *, fixed_pool: bool
+    lines: Iterable[LineFlow], direct_usage_krw: int, fee_with_vat_krw: int, pool_krw: int, *, fixed_pool: bool
 ) -> Matrix:
-    """Sources × uses of a month: hospital columns hold supply + VAT; the pool is taken out of the platform fee.
+    """Sources × uses of a month: suppliers' columns hold supply + VAT; the pool is taken out of the platform fee.
 
+    `direct_usage_krw`: the operator's usage of no agreement line, with VAT, which the companies bear as a whole.
     `fixed_pool`: the pool is a fixed sum that the operator gives, taken out of its usage instead.
     """
     result: Matrix = {source: {} for source in SOURCES}
     for line in lines:
-        _add(result, "voucher", line.supplier, line.voucher_krw)
-        _add(result, "self_pay", line.supplier, line.self_pay_krw)
-        _add(result, "company_direct", line.supplier, line.excess_krw + line.vat_krw)
+        _add(result, "voucher", line.use, line.voucher_krw)
+        _add(result, "self_pay", line.use, line.self_pay_krw)
+        _add(result, "company_direct", line.use, line.excess_krw + line.vat_krw)
     from_usage, from_fee = (pool_krw, 0) if fixed_pool else (0, pool_krw)
     for source in SOURCES:
         direct = source == "company_direct"
-        _add(result, source, OPERATOR_USAGE, usage_with_vat_krw - from_usage if direct else 0)
+        _add(result, source, OPERATOR_USAGE, direct_usage_krw - from_usage if direct else 0)
         _add(result, source, PLATFORM_FEE, fee_with_vat_krw - from_fee if direct else 0)
         _add(result, source, INCENTIVE_POOL, pool_krw if direct else 0)
     return result

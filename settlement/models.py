@@ -12,7 +12,8 @@ from core.base import Base
 class LineSettlement(Base):
     """The split of one agreement line at one month's close, in won: cumulative (`total_*`) and booked by this month.
 
-    `supply_krw` is charged supply (funded plus excess); `held_krw` what is held at the close. Append-only.
+    `supply_krw` is charged supply (funded plus excess); `held_krw` what is held at the close; `paid_to`: who the
+    programme pays for it, the hospital, the operator, or the company that pays its suppliers itself. Append-only.
     """
 
     __tablename__ = "line_settlement"
@@ -22,6 +23,7 @@ class LineSettlement(Base):
     project: Mapped[str] = mapped_column(ForeignKey("project.code"))
     supplier: Mapped[str] = mapped_column(ForeignKey("party.code"))
     category: Mapped[str] = mapped_column(Text)
+    paid_to: Mapped[str] = mapped_column(Text)
     self_pay_bp: Mapped[int]
     limit_krw: Mapped[int] = mapped_column(BigInteger)
     supply_krw: Mapped[int] = mapped_column(BigInteger)
@@ -41,6 +43,7 @@ class LineSettlement(Base):
         CheckConstraint("total_voucher_krw BETWEEN 0 AND limit_krw", name="voucher_within_limit"),
         CheckConstraint("supply_krw = voucher_krw + self_pay_krw + excess_krw", name="split_foots"),
         CheckConstraint("held_krw >= 0", name="held_not_negative"),
+        CheckConstraint("paid_to IN ('hospital','operator','company')", name="paid_to"),
     )
 
 

@@ -239,6 +239,7 @@ def upgrade() -> None:
             "fee_rate_bp BETWEEN 0 AND 10000 AND incentive_share_bp BETWEEN 0 AND 10000",
             name=op.f("ck_programme_rates"),
         ),
+        sa.CheckConstraint("funding IN ('hospital','company')", name=op.f("ck_programme_funding")),
         sa.ForeignKeyConstraint(["agency"], ["party.code"], name=op.f("fk_programme_agency_party")),
         sa.ForeignKeyConstraint(["ministry"], ["party.code"], name=op.f("fk_programme_ministry_party")),
         sa.ForeignKeyConstraint(["operator"], ["party.code"], name=op.f("fk_programme_operator_party")),
@@ -286,6 +287,8 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("voucher", sa.Boolean(), nullable=False),
         sa.Column("tax", sa.Text(), nullable=False),
+        sa.Column("meter", sa.Text(), nullable=True),
+        sa.CheckConstraint("meter IN ('gpu','storage')", name=op.f("ck_category_meter")),
         sa.CheckConstraint("tax IN ('taxable','exempt','zero')", name=op.f("ck_category_tax")),
         sa.ForeignKeyConstraint(["programme"], ["programme.code"], name=op.f("fk_category_programme_programme")),
         sa.PrimaryKeyConstraint("programme", "code", name=op.f("pk_category")),
@@ -309,6 +312,16 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_entry")),
         sa.UniqueConstraint("programme", "number", name=op.f("uq_entry_programme_number")),
         sa.UniqueConstraint("programme", "reference", name=op.f("uq_entry_programme_reference")),
+    )
+    op.create_table(
+        "funding_source",
+        sa.Column("programme", sa.Text(), nullable=False),
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("share_bp", sa.Integer(), nullable=False),
+        sa.CheckConstraint("share_bp BETWEEN 1 AND 10000", name=op.f("ck_funding_source_share_bp")),
+        sa.ForeignKeyConstraint(["programme"], ["programme.code"], name=op.f("fk_funding_source_programme_programme")),
+        sa.PrimaryKeyConstraint("programme", "code", name=op.f("pk_funding_source")),
     )
     op.create_table(
         "incentive_pool",
@@ -528,9 +541,13 @@ def upgrade() -> None:
         sa.Column("held_krw", sa.BigInteger(), nullable=False),
         sa.Column("amount_krw", sa.BigInteger(), nullable=False),
         sa.Column("vat_krw", sa.BigInteger(), nullable=False),
+        sa.Column("payee", sa.Text(), nullable=True),
+        sa.Column("cost_krw", sa.BigInteger(), server_default="0", nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.CheckConstraint("payee IS NOT NULL OR cost_krw = 0", name=op.f("ck_charge_cost_has_payee")),
         sa.CheckConstraint("kind IN ('gpu','cpu','storage','preparation','permit','fee')", name=op.f("ck_charge_kind")),
         sa.CheckConstraint("service_month <= month", name=op.f("ck_charge_service_month_not_ahead")),
+        sa.ForeignKeyConstraint(["payee"], ["party.code"], name=op.f("fk_charge_payee_party")),
         sa.ForeignKeyConstraint(["programme"], ["programme.code"], name=op.f("fk_charge_programme_programme")),
         sa.ForeignKeyConstraint(["project"], ["project.code"], name=op.f("fk_charge_project_project")),
         sa.ForeignKeyConstraint(["supplier"], ["party.code"], name=op.f("fk_charge_supplier_party")),
@@ -590,6 +607,7 @@ def upgrade() -> None:
         sa.Column("project", sa.Text(), nullable=False),
         sa.Column("supplier", sa.Text(), nullable=False),
         sa.Column("category", sa.Text(), nullable=False),
+        sa.Column("paid_to", sa.Text(), nullable=False),
         sa.Column("self_pay_bp", sa.Integer(), nullable=False),
         sa.Column("limit_krw", sa.BigInteger(), nullable=False),
         sa.Column("supply_krw", sa.BigInteger(), nullable=False),
@@ -606,6 +624,7 @@ def upgrade() -> None:
         sa.Column("total_excess_krw", sa.BigInteger(), nullable=False),
         sa.Column("total_deposit_drawn_krw", sa.BigInteger(), nullable=False),
         sa.CheckConstraint("held_krw >= 0", name=op.f("ck_line_settlement_held_not_negative")),
+        sa.CheckConstraint("paid_to IN ('hospital','operator','company')", name=op.f("ck_line_settlement_paid_to")),
         sa.CheckConstraint(
             "supply_krw = voucher_krw + self_pay_krw + excess_krw", name=op.f("ck_line_settlement_split_foots")
         ),
@@ -635,12 +654,17 @@ def upgrade() -> None:
         sa.Column("unit_price_krw", sa.BigInteger(), nullable=False),
         sa.Column("tiers", postgresql.JSONB(astext_type=sa.Text()), nullable=False),
         sa.Column("minimum_krw", sa.BigInteger(), nullable=False),
+        sa.Column("payee", sa.Text(), nullable=True),
+        sa.Column("cost_price_krw", sa.BigInteger(), nullable=True),
         postgresql.ExcludeConstraint(
             (sa.column("dimensions"), "="), (sa.column("valid"), "&&"), using="gist", name="ex_rate_no_overlap"
         ),
+        sa.CheckConstraint("cost_price_krw >= 0", name=op.f("ck_rate_cost_price_not_negative")),
+        sa.CheckConstraint("(payee IS NULL) = (cost_price_krw IS NULL)", name=op.f("ck_rate_payee_with_cost_price")),
         sa.CheckConstraint("meter IN ('gpu','cpu','storage','preparation')", name=op.f("ck_rate_meter")),
         sa.CheckConstraint("NOT isempty(valid)", name=op.f("ck_rate_valid_not_empty")),
         sa.CheckConstraint("unit_price_krw >= 0 AND minimum_krw >= 0", name=op.f("ck_rate_price_not_negative")),
+        sa.ForeignKeyConstraint(["payee"], ["party.code"], name=op.f("fk_rate_payee_party")),
         sa.ForeignKeyConstraint(["price_book"], ["price_book.code"], name=op.f("fk_rate_price_book_price_book")),
         sa.ForeignKeyConstraint(["project"], ["project.code"], name=op.f("fk_rate_project_project")),
         sa.ForeignKeyConstraint(["supplier"], ["party.code"], name=op.f("fk_rate_supplier_party")),
@@ -756,6 +780,7 @@ def downgrade() -> None:
     op.drop_table("month_lock")
     op.drop_table("incentive_share")
     op.drop_table("incentive_pool")
+    op.drop_table("funding_source")
     op.drop_table("entry")
     op.drop_table("category")
     op.drop_table("budget_record")

@@ -13,7 +13,7 @@ END $$;
 DO $$
 DECLARE name text;
 BEGIN
-  FOREACH name IN ARRAY ARRAY['event', 'seen', 'intake_batch', 'usage_delta', 'dropped_field', 'entry',
+  FOREACH name IN ARRAY ARRAY['event', 'seen', 'funding_source', 'intake_batch', 'usage_delta', 'dropped_field', 'entry',
     'posting', 'month_lock', 'charge', 'document', 'document_charge', 'line_settlement', 'incentive_pool',
     'incentive_share', 'published_file', 'month_run', 'budget_record', 'programme', 'agreement', 'agreement_line',
     'price_book', 'payment', 'carry_over', 'programme_lock']
@@ -237,6 +237,20 @@ END $$;
 CREATE TRIGGER closed_budget AFTER INSERT ON entry REFERENCING NEW TABLE AS new_rows
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_closed_budget();
 
+-- ---------------------------------------------------------------- sources of funds
+CREATE FUNCTION check_sources() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE shares bigint;
+BEGIN
+  SELECT sum(share_bp) INTO shares FROM funding_source WHERE programme = NEW.programme;
+  IF shares <> 10000 THEN
+    RAISE EXCEPTION 'programme %: its sources of funds share % of 10000 basis points', NEW.programme, shares
+      USING ERRCODE = 'JS001';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER shares_sum AFTER INSERT ON funding_source DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW EXECUTE FUNCTION check_sources();
+
 -- ---------------------------------------------------------------- the run
 CREATE FUNCTION check_step_reset() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -274,7 +288,7 @@ GRANT USAGE ON SCHEMA public TO jeongsan_rights;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO jeongsan_rights;
 GRANT INSERT (programme, code) ON account TO jeongsan_rights;
 GRANT INSERT ON agreement, agreement_line, budget_record, carry_over, category, charge, consumer_offset, dead_letter, document, document_charge,
-  document_sequence, dropped_field, entry, event, incentive_pool, incentive_share, intake_batch, line_limit, line_settlement,
+  document_sequence, dropped_field, entry, event, funding_source, incentive_pool, incentive_share, intake_batch, line_limit, line_settlement,
   loaded_object, month_lock, month_run, party, payment, permit, posting, price_book, programme, programme_lock, project, published_file,
   quarantine, rate, run_step, seen, term, tier, usage_delta, weight TO jeongsan_rights;
 GRANT UPDATE (status, reason, detail, waits_for, resolved_at, resolution, seq) ON quarantine TO jeongsan_rights;

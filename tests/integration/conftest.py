@@ -160,7 +160,8 @@ def executed():
             "total_self_pay_krw", "total_excess_krw", "total_deposit_drawn_krw",
         ), 0)  # fmt: skip
         row = {"programme": "V25", "month": date(2025, 11, 1), "line": line, "project": "P2", "supplier": "H2",
-               "category": "processing", "limit_krw": 180_000_000, "held_reason": ""}  # fmt: skip
+               "category": "processing", "paid_to": "hospital", "limit_krw": 180_000_000,
+               "held_reason": ""}  # fmt: skip
         with engine.begin() as connection:
             connection.execute(insert(LineSettlement).values(row | same | none))
 

@@ -168,12 +168,22 @@ def test_journal__the_chain_in_the_database_is_the_one_that_the_arithmetic_says(
     assert len(rows) == 4
 
 
+# ---------------------------------------------------------------- sources of funds
+
+
+def test_sources__that_do_not_share_the_whole_grant_are_refused(loaded):
+    with refused("JS001", "share 9999 of 10000"):
+        execute(loaded, "INSERT INTO funding_source VALUES ('V25', 'A', '국비', 5000), ('V25', 'B', '시비', 4999)")
+    execute(loaded, "INSERT INTO funding_source VALUES ('V25', 'A', '국비', 5000), ('V25', 'B', '시비', 5000)")
+
+
 # ---------------------------------------------------------------- append-only
 
 APPEND_ONLY = [
     "event", "seen", "intake_batch", "usage_delta", "dead_letter", "dropped_field", "entry", "posting", "month_lock",
     "charge", "document", "document_charge", "line_settlement", "incentive_pool", "incentive_share", "published_file",
     "month_run", "budget_record", "programme", "agreement", "agreement_line", "price_book", "payment",
+    "funding_source",
 ]  # fmt: skip
 
 

@@ -14,6 +14,8 @@ from portal.cli import main
 from registry.terms import programme_terms
 
 NOW = "2025-09-15T09:00:00+09:00"
+SOURCE = 'source = [ {{ code = "S", name = "국비", share_bp = {} }} ]'
+PAYEE = "price_book[1].rate[1].payee"
 AT = datetime(2025, 9, 15, tzinfo=UTC)
 
 
@@ -163,8 +165,13 @@ def test_load__a_permits_fee_names_a_line_of_its_hospital(loaded, jeongsan, tmp_
         ('code = "OP-1"', 'code = "OP 1"', "price_book[1].code"),
         ('model = "H100", ', "", "price_book[1].rate[1].model"),
         ('work = "study", ', 'model = "H100", ', "price_book[2].rate[1].work"),
-        ('funding = "hospital"', 'funding = "company"', "programme[1].funding"),
-        ('funding = "hospital"', 'funding = "hospital"\nsource = []', "programme[1].source"),
+        ('funding = "hospital"', 'funding = "company"', "agreement[1].self_pay_mode"),
+        ('funding = "hospital"', f'funding = "hospital"\n{SOURCE.format(9_999)}', "programme[1].source"),
+        ('name = "데이터 가공"', 'name = "GPU", meter = "cpu"', "programme[1].category[1].meter"),
+        ('name = "데이터 가공"', 'name = "GPU", meter = "gpu"', "agreement[1].line[2].category"),
+        ('unit_price_krw = 7000', 'unit_price_krw = 7000, payee = "H1", cost_price_krw = 1', PAYEE),
+        ('unit_price_krw = 7000', 'unit_price_krw = 7000, payee = "H1"', PAYEE),
+        ('unit_price_krw = 7000', 'unit_price_krw = 7000, cost_price_krw = 1', PAYEE),
         ('funding = "hospital"', 'funding = "hospital"\ncolour = 1', "programme[1].colour"),
         ('operator = "OP"\n', "", "programme[1].operator"),
         ('size = "small"\n', "", "party[4].size"),
@@ -375,12 +382,6 @@ def test_load__graduated_prices_keep_their_tiers(loaded, jeongsan, tmp_path):
     assert [(str(up_to), price) for up_to, price in card.tiers] == [("100.5", 7000), ("None", 6000)]
     file.write_text(book("OP-3", "2025-11-01", 1).replace("unit_price_krw = 1", tiers.replace('"100.5"', '"-1"')))
     assert "tiers[1].up_to" in jeongsan("load", file, now=NOW, exit_code=2)["messages"][0]
-
-
-def test_load__a_later_key_of_the_contract_is_refused_as_not_supported(loaded, jeongsan, tmp_path):
-    file = tmp_path / "book.toml"
-    file.write_text(book("OP-2", "2025-10-01", 1, ', payee = "X"'))
-    assert "not supported by this version" in jeongsan("load", file, now=NOW, exit_code=2)["messages"][0]
 
 
 def test_load__a_limit_below_what_was_executed_is_refused(loaded, jeongsan, registry_file, executed):

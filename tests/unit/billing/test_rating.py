@@ -56,14 +56,14 @@ def test_price_change__makes_two_lines_of_one_month():
     book = RateBook([replace(H100, valid_until=date(2025, 11, 15)), later])
     usages = [Usage(project="P1", meter="gpu", key="H100", starts=day, quantity=gpu_s(3600))
               for day in (date(2025, 11, 1), date(2025, 11, 15))]  # fmt: skip
-    lines, missing = rate_usage(usages, "OP", book)
+    lines, missing = rate_usage(usages, "OP", book, {})
     assert [(line.key, line.amount_krw) for line in lines] == [("H100@2025-09-01", 7000), ("H100@2025-11-15", 8000)]
     assert missing == []
 
 
 def test_usage_without_a_rate__is_listed():
     usage = Usage(project="P1", meter="gpu", key="H200", starts=date(2025, 11, 1), quantity=1)
-    lines, missing = rate_usage([usage], "OP", RateBook([H100]))
+    lines, missing = rate_usage([usage], "OP", RateBook([H100]), {})
     assert lines == []
     assert (missing[0].project, missing[0].key, missing[0].day) == ("P1", "H200", date(2025, 11, 1))
 
