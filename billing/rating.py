@@ -1,7 +1,7 @@
 """Rating (domain.md §4): usage and accepted work become charge lines at the price in force. Pure functions."""
 
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from fractions import Fraction
@@ -66,6 +66,10 @@ class RateBook:
         self._cards: dict[tuple[str, str], list[RateCard]] = defaultdict(list)
         for card in cards:
             self._cards[card.supplier, card.meter].append(card)
+
+    def priced(self, change: Callable[[RateCard], RateCard]) -> "RateBook":
+        """The same book with every price as `change` makes of it."""
+        return RateBook(change(card) for cards in self._cards.values() for card in cards)
 
     def find(self, supplier: str, meter: str, day: date, **dimensions: str | None) -> RateCard | None:
         """The most specific rate in force: a negotiated one of the project first, then the one with most dimensions."""

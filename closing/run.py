@@ -47,8 +47,13 @@ def run_month(
         return {**show_month(connection, programme, month), **_unbooked(context)}
 
 
-def dry_run(engine: Engine, programme: str, month: Month, now: datetime) -> dict:
-    """Everything that a run would show, with nothing booked. Raises RuleRefused before the first agreement's month."""
+def dry_run(
+    engine: Engine, programme: str, month: Month, now: datetime, assume: Callable[[Connection], dict] | None = None
+) -> dict:
+    """Everything that a run would show, with nothing booked. Raises RuleRefused before the first agreement's month.
+
+    `assume` adds what the month would be under an assumption, from what this run has derived and not booked.
+    """
     context = steps.Context(engine=engine, programme=programme, month=month, now=now)
     with engine.connect() as connection, connection.begin() as transaction:
         _check_begun(connection, programme, month)
@@ -62,6 +67,8 @@ def dry_run(engine: Engine, programme: str, month: Month, now: datetime) -> dict
                 if step not in done and not context.difference_count:
                     take_step(connection, context, step)
         document = {**show_month(connection, programme, month), **_unbooked(context)}
+        if assume is not None:
+            document["what_if"] = assume(connection)
         transaction.rollback()
     return document
 

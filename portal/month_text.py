@@ -61,6 +61,28 @@ def month_text(call: Call, document: dict) -> str:
     return "\n".join(lines)
 
 
+NAMES = {
+    "supply_krw": "공급가액", "voucher_krw": "바우처", "self_pay_krw": "자부담", "excess_krw": "초과",
+    "vat_krw": "부가세", "held_krw": "보류", "total_krw": "부담 계", "amount_krw": "공급가액",
+}  # fmt: skip
+KINDS = {"gpu": "GPU", "cpu": "CPU", "storage": "저장공간", "fee": "이용료"}
+
+
+def what_if_text(call: Call, document: dict) -> str:
+    """The figures of a month that an assumption changes: real, assumed, difference; in won."""
+    say = call.say
+    rows = [
+        [f"{KINDS.get(code, code)} {say(NAMES[name], name.removesuffix('_krw'))}", won(real),
+         won(document["assumed"][part][code][name]), won(document["difference"][part][code][name])]
+        for part, codes in document["real"].items() for code, figures in codes.items() for name, real in figures.items()
+        if document["difference"][part][code][name]
+    ]  # fmt: skip
+    head = [say("가정에 따라 달라지는 값", "changed by the assumption"), say("실제", "real"), say("가정", "assumed"),
+            say("차이", "difference")]  # fmt: skip
+    lines = table([head, *rows], 1)
+    return "\n\n" + "\n".join(lines if rows else [say("달라지는 값이 없습니다.", "Nothing changes.")])
+
+
 def _lines(call: Call, document: dict) -> list[str]:
     say = call.say
     head = [say("협약 line", "line"), say("공급가액", "supply"), say("바우처", "voucher"), say("자부담", "self-pay"),

@@ -1,17 +1,22 @@
 """month run, month show, statements, verify: the monthly settlement."""
 
+from collections.abc import Callable
 from hashlib import sha256
 from pathlib import Path
 
 import click
+from sqlalchemy import Connection
 
+from closing.assumption import read_assumption
 from closing.run import STEPS, dry_run, run_month, show_month
 from closing.seal import read_seal
 from closing.verify import verify_books
+from closing.what_if import what_if
 from core.database import service_engine
+from core.errors import BadInput
 from core.month import Month
 from portal.command import Answer, Call, command
-from portal.month_text import month_text
+from portal.month_text import month_text, what_if_text
 from reports.statements import write_published
 
 commands = click.Group()
@@ -32,18 +37,30 @@ def month() -> None:
 @programme_option
 @click.option("--dry-run", "dry", is_flag=True, help="Shows everything and books nothing.")
 @click.option("--until", type=click.Choice(STEPS), default="lock", help="Stops after this step.")
-def run(call: Call, month: str, programme: str, dry: bool, until: str) -> Answer:
+@click.option("--assume", type=click.Path(path_type=Path), help="A dry run under other terms (TOML), beside the real.")
+def run(call: Call, month: str, programme: str, dry: bool, until: str, assume: Path | None) -> Answer:
     """The eight steps; exit code 1 when the reconciliation finds a difference."""
     engine = service_engine(call.settings)
     wanted = Month.parse(month)
+    if assume is not None and not dry:
+        raise BadInput("--assume: --dry-run 과 함께 적으세요. 가정은 기록되지 않습니다 (goes with --dry-run).")
     if dry:
-        document = dry_run(engine, programme, wanted, call.now)
+        document = dry_run(engine, programme, wanted, call.now, _assuming(programme, wanted, assume))
     else:
         document = run_month(
             engine, programme, wanted, call.now, until=until,
             begin=lambda step: call.progress(f"  {wanted} {STEP_NAMES[step]} …", f"  {wanted} {step} …"),
         )  # fmt: skip
-    return Answer(document=document, text=month_text(call, document), exit_code=1 if document["differences"] else 0)
+    text = month_text(call, document) + (what_if_text(call, document["what_if"]) if assume else "")
+    return Answer(document=document, text=text, exit_code=1 if document["differences"] else 0)
+
+
+def _assuming(programme: str, month: Month, assume: Path | None) -> Callable[[Connection], dict] | None:
+    """What adds the figures under an assumption to a dry run; none without one."""
+    if assume is None:
+        return None
+    assumption = read_assumption(assume)
+    return lambda connection: what_if(connection, programme, month, assumption, assume.name)
 
 
 @command(month, "show", help="All figures of a month.")
