@@ -7,6 +7,7 @@ never changes an earlier statement.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
+from functools import cached_property
 
 from core.errors import RuleRefused
 from core.month import Month, kst_day
@@ -108,9 +109,11 @@ class Entry:
         """What it is about: the last part of its reference (line, project, hospital)."""
         return self.reference.rsplit(":", 1)[-1]
 
-    def sum_of(self, prefix: str) -> int:
-        """Σ of its postings to accounts that begin so, won, debit +."""
-        return sum(krw for code, krw in self.postings.items() if code.startswith(prefix))
+    def sum_of(self, account: str) -> int:
+        """Σ of its postings to an account, or to all whose code begins so where that ends in a colon; won, debit +."""
+        if not account.endswith(":"):
+            return self.postings.get(account, 0)
+        return sum(krw for code, krw in self.postings.items() if code.startswith(account))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -167,19 +170,35 @@ class Figures:
         """A project's agreement lines, by code."""
         return self.terms.projects[project].lines
 
-    @property
+    @cached_property
     def own(self) -> list[Entry]:
         """The entries of this month's run, in order."""
         return [entry for entry in self.entries if entry.own and entry.closed_in == self.month]
 
-    def posted(self, prefix: str, *kinds: str) -> int:
-        """Σ of this run's postings to accounts that begin so, in entries of some kinds (all when none), won."""
-        return sum(entry.sum_of(prefix) for entry in self.own if not kinds or entry.kind in kinds)
+    @cached_property
+    def _moves(self) -> dict[str, list[tuple[Entry, int]]]:
+        """What moved each account, in order: looked up once for every project, so gathered once."""
+        found: dict[str, list[tuple[Entry, int]]] = {}
+        for entry in self.entries:
+            for code, krw in entry.postings.items():
+                found.setdefault(code, []).append((entry, krw))
+        return found
+
+    def posted(self, account: str, *kinds: str) -> int:
+        """Σ of this run's postings, in entries of some kinds (all when none), to an account, or to all whose code
+        begins so where that ends in a colon; won."""
+        if account.endswith(":"):
+            return sum(entry.sum_of(account) for entry in self.own if not kinds or entry.kind in kinds)
+        return sum(
+            krw
+            for entry, krw in self._moves.get(account, ())
+            if entry.own and entry.closed_in == self.month and (not kinds or entry.kind in kinds)
+        )
 
     def balance(self, account: str, until: Month | None = None) -> int:
         """Balance of an account at the close of a month (this one by default), won, debit +."""
         last = until or self.month
-        return sum(entry.postings.get(account, 0) for entry in self.entries if entry.closed_in <= last)
+        return sum(krw for entry, krw in self._moves.get(account, ()) if entry.closed_in <= last)
 
     def balances(self) -> dict[str, int]:
         """Every account's balance at the close, zeros left out, by code."""
@@ -194,11 +213,19 @@ class Figures:
         among = None if months is None else set(months)
         return -sum(
             entry.sum_of("receivable:agency")
-            for entry in self.entries
-            if entry.kind in ("payment", "advance_offset")
-            and (among is None or entry.closed_in in among)
-            and any(code.startswith("payable:") and code.endswith(f":{project}") for code in entry.postings)
+            for entry in self._paid_for.get(project, ())
+            if among is None or entry.closed_in in among
         )
+
+    @cached_property
+    def _paid_for(self) -> dict[str, list[Entry]]:
+        """Payments and offset advances by the project that they were for."""
+        found: dict[str, list[Entry]] = {}
+        for entry in self.entries:
+            if entry.kind in ("payment", "advance_offset"):
+                for project in {code.rpartition(":")[2] for code in entry.postings if code.startswith("payable:")}:
+                    found.setdefault(project, []).append(entry)
+        return found
 
     def number(self, kind: str, recipient: str) -> str:
         """The document number of a statement. Raises RuleRefused when the documents step gave none."""
