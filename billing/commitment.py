@@ -55,16 +55,18 @@ def amendment_entries(
 ) -> list[NewEntry]:
     """The changes of commitment by amendments in force up to a month that are not booked yet; the run books them.
 
-    An amendment that moves limits within its agreement changes no commitment and has no entry; nor has one of a
-    project in `released`, which has no commitment any more: what it still executes comes out of what is available.
+    An amendment that moves limits within its agreement changes no commitment and has no entry; nor has one of an
+    agreement in `released`, which has no commitment any more: what it still executes comes out of what is available.
     `after`: the journal mark of a run that is derived anew; what it booked itself counts as not booked.
     """
     rows = connection.execute(
         text(
             "SELECT agreement, project, effective, sum(change_krw)::bigint AS change_krw FROM ("
             " SELECT agreement_line.agreement, agreement_line.project, line_limit.effective, lower(valid) AS since,"
-            " grant_limit_krw - lag(grant_limit_krw) OVER (PARTITION BY line ORDER BY lower(valid)) AS change_krw"
+            " grant_limit_krw - coalesce(lag(grant_limit_krw) OVER (PARTITION BY line ORDER BY lower(valid)),"
+            "  CASE WHEN agreement_line.starts > agreement.starts THEN 0 END) AS change_krw"
             " FROM line_limit JOIN agreement_line ON agreement_line.id = line_limit.line"
+            " JOIN agreement ON agreement.code = agreement_line.agreement"
             " WHERE agreement_line.programme = :programme) version"
             " WHERE change_krw IS NOT NULL AND since <= :first GROUP BY agreement, project, effective"
             " ORDER BY effective, agreement"
@@ -74,7 +76,7 @@ def amendment_entries(
     entries = [
         _commitment("amendment", f"amend {row.project}", f"amendment:{row.agreement}:{row.effective}", row)
         for row in rows
-        if row.project not in released
+        if row.agreement not in released
     ]
     return _not_booked(connection, terms.code, entries, None if after is None else (month, after))
 
@@ -95,7 +97,8 @@ def _commitments(connection: Connection, programme: str) -> list[NewEntry]:
             "SELECT agreement, project, sum(grant_limit_krw)::bigint AS change_krw FROM ("
             " SELECT DISTINCT ON (line) agreement, project, grant_limit_krw FROM line_limit"
             " JOIN agreement_line ON agreement_line.id = line_limit.line"
-            " WHERE programme = :programme ORDER BY line, lower(valid)) first_limit"
+            " WHERE programme = :programme AND starts = (SELECT starts FROM agreement WHERE code = agreement)"
+            " ORDER BY line, lower(valid)) first_limit"
             " GROUP BY agreement, project ORDER BY agreement"
         ),
         {"programme": programme},

@@ -15,8 +15,9 @@ def month_entries(
     """Every entry that the run of the month books, in order; entries without an amount are left out."""
     run = f"run:{inputs.month}"
     entries = [*inputs.amendments]
+    agreements = {line.code: line.agreement for one in inputs.terms.projects.values() for line in one.lines}
     for line in lines:
-        entries += _settle(run, line, released=line.project in inputs.released)
+        entries += _settle(run, line, released=agreements[line.line] in inputs.released)
         entries += _draw(run, line)
     for kind in ("gpu", "cpu", "storage"):
         entries += _usage(run, kind, charges)
@@ -24,6 +25,7 @@ def month_entries(
     entries += _fees(run, charges)
     entries += _pool(run, incentive, fixed=bool(inputs.terms.incentive_monthly_krw))
     entries += _offsets(run, lines, inputs)
+    entries += _terminations(run, inputs, lines)
     entries += _releases(run, inputs, entries)
     return [entry for entry in entries if entry.postings]
 
@@ -146,10 +148,25 @@ def _offsets(run: str, lines: Sequence[LineResult], inputs: MonthInputs) -> Iter
         )
 
 
+def _terminations(run: str, inputs: MonthInputs, lines: Sequence[LineResult]) -> Iterator[NewEntry]:
+    """The rest of the commitment of each agreement that was terminated, where its project goes on or not."""
+    for code, project in sorted(inputs.terms.projects.items()):
+        for agreement in project.agreements:
+            due = agreement.terminates is not None and agreement.terminates <= inputs.month
+            if due and agreement.code not in inputs.released:
+                own = {line.code for line in agreement.lines}
+                rest = sum(line.limit_krw - line.total_voucher_krw for line in lines if line.line in own)
+                yield _pair(
+                    "release", f"release {agreement.code}", f"{run}:release:agreement:{agreement.code}",
+                    "budget:available", f"budget:committed:{code}", rest,
+                )  # fmt: skip
+
+
 def _releases(run: str, inputs: MonthInputs, booked: Sequence[NewEntry]) -> Iterator[NewEntry]:
     """The rest of the commitment of each project that ends with this month, back to what is available."""
     for code, project in sorted(inputs.terms.projects.items()):
-        if project.closes is None or project.closes > inputs.month or code in inputs.released:
+        ended = project.closes is not None and project.closes <= inputs.month
+        if not ended or all(one.code in inputs.released for one in project.agreements):
             continue
         account = f"budget:committed:{code}"
         rest = inputs.balances.get(account, 0) + sum(entry.postings.get(account, 0) for entry in booked)

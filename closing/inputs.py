@@ -29,7 +29,8 @@ class MonthInputs:
 
     `balances`: the books at the journal mark, won, debit +. `deposits_confirmed`: projects whose deposit had reached
     the agreed sum at this freeze or an earlier one. `void_reasons`: why events of booked work were voided, by sequence
-    number. `amendments`: transfers and changes of commitment due this month.
+    number. `amendments`: transfers and changes of commitment due this month. `released`: agreements whose commitment an
+    earlier run released.
     """
 
     terms: ProgrammeTerms
@@ -55,7 +56,7 @@ def gather(
     posted_at: datetime | None = None,
 ) -> MonthInputs:  # fmt: skip
     """Reads the inputs of a month at its marks. `posted_at`: of a month that was posted then, as they were before."""
-    terms = programme_terms(connection, programme)
+    terms = programme_terms(connection, programme, month)
     suppliers = {line.supplier for project in terms.projects.values() for line in project.lines}
     cards = rates(connection, sorted(suppliers | {terms.operator or ""}), posted_at)
     book = RateBook(cards)
@@ -157,15 +158,15 @@ def _deposits_confirmed(connection: Connection, terms: ProgrammeTerms, month: Mo
 
 
 def _released(connection: Connection, terms: ProgrammeTerms, month: Month) -> frozenset[str]:
-    """Projects whose commitment an earlier month's run released."""
-    earlier = list(
-        connection.scalars(
-            text("SELECT month FROM month_lock WHERE programme = :programme AND month < :month"),
-            {"programme": terms.code, "month": month.first},
-        )
+    """Agreements whose commitment an earlier month's run released: terminated, or of a project that has ended."""
+    last = connection.scalar(
+        text("SELECT max(month) FROM month_lock WHERE programme = :programme AND month < :month"),
+        {"programme": terms.code, "month": month.first},
     )
     return frozenset(
-        code
-        for code, project in terms.projects.items()
-        if project.closes is not None and any(Month.of(day) >= project.closes for day in earlier)
+        agreement.code
+        for project in terms.projects.values()
+        for agreement in project.agreements
+        for ends_in in [project.ends_in([agreement])]
+        if last is not None and ends_in is not None and Month.of(last) >= ends_in
     )

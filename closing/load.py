@@ -10,10 +10,12 @@ from pathlib import Path
 from sqlalchemy import Connection, Engine, text
 
 from billing import commitment, price_book
+from closing.agreement_rules import agreement_refusals
 from core.errors import BadInput, RuleRefused
 from core.month import Month, kst_day
 from ledger import books
 from registry import changes, checking, limits, loading, reading
+from registry.agreement_life import lines_of
 from registry.changes import Key, Plan
 from registry.checking import View
 
@@ -84,7 +86,7 @@ def touched_programmes(plan: Plan, view: View) -> set[str]:
     for one in view.of("project"):
         programmes.setdefault(one.company, set()).add(one.programme)
     for one in view.of("agreement"):
-        for line in one.line:
+        for line, _starts in lines_of(one):
             programmes.setdefault(line.supplier, set()).add(view.programme_of(one.project))
     touched: set[str] = set()
     for (kind, code), table in plan.moved.items():
@@ -106,6 +108,7 @@ def _rules(connection: Connection, plan: Plan, view: View, places: Mapping[Key, 
     return [
         *limits.refusals(view, plan, places),
         *_below_executed(connection, plan, places),
+        *agreement_refusals(connection, plan, view, places),
         *_closed_projects(connection, plan, places),
         *_closed_programmes(connection, plan, view, places),
     ]

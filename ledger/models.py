@@ -35,6 +35,7 @@ class Account(Base):
             "NOT starts_with(code, 'budget:committed:') OR balance_krw >= 0", name="commitment_not_overspent"
         ),
         CheckConstraint("NOT starts_with(code, 'deposit:') OR balance_krw <= 0", name="deposit_not_overdrawn"),
+        CheckConstraint("NOT starts_with(code, 'advance:') OR balance_krw >= 0", name="advance_not_overdrawn"),
     )
 
 

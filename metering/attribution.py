@@ -87,13 +87,12 @@ def _outside(project: str, shown: str) -> Hold:
 
 
 def _check_work(project: ProjectTerms, values: Mapping[str, Any]) -> Hold | None:
-    lines = {line.code: (line, agreement) for agreement in project.agreements for line in agreement.lines}
-    if values["line"] not in lines:
+    line = next((one for one in project.lines if one.code == values["line"]), None)
+    if line is None:
         detail = f"data.line: '{values['line']}' 은(는) 과제 {project.code} 의 항목이 아닙니다 (no line of the project)"
         return Hold(reason="unknown_line", detail=detail)
-    line, agreement = lines[values["line"]]
     day = kst_day(moment_of(instant(values["performed"], "performed")[0]))
-    if not agreement.starts <= day <= agreement.ends:
+    if not line.starts <= day <= line.ends:
         return _outside(project.code, values["performed"])
     return _check_permits(project, line, day)
 

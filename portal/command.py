@@ -20,6 +20,7 @@ REFUSALS = {
     "available_not_overspent": "예산현액을 넘습니다 (the available budget would be exceeded)",
     "commitment_not_overspent": "약정액을 넘습니다 (the project's commitment would be exceeded)",
     "deposit_not_overdrawn": "선납금 잔액을 넘습니다 (the deposit's balance would be exceeded)",
+    "advance_not_overdrawn": "선금 잔액을 넘습니다 (the advance's balance would be exceeded)",
     "voucher_within_limit": "지원 한도를 넘습니다 (the line's grant limit would be exceeded)",
 }
 

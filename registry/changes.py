@@ -8,7 +8,7 @@ from typing import Any
 import msgspec
 from sqlalchemy import Connection, text
 
-from registry.reference import KINDS, Table
+from registry.reference import KINDS, Agreement, Table
 
 Key = tuple[str, str]
 
@@ -16,6 +16,7 @@ CHANGEABLE = {
     "party": {"name", "payee", "consortium", "representative", "address", "business_type", "business_item", "email"},
     "project": {"closes"},
 }
+SET_ONCE = {"agreement": {"terminated"}}
 GROWING = {"programme": {"grant_received", "interest", "transfer", "carry_over"}, "agreement": {"amendment"}}
 
 
@@ -40,6 +41,11 @@ class Plan:
     def moved(self) -> dict[Key, Table]:
         """Everything new or changed, as it is to be."""
         return self.new | {key: change.new for key, change in self.changed.items()}
+
+
+def is_draft(table: Table) -> bool:
+    """Whether it is an agreement that nobody has signed: it may change as a whole."""
+    return isinstance(table, Agreement) and table.status == "draft"
 
 
 def loaded_objects(connection: Connection) -> dict[Key, Table]:
@@ -68,10 +74,14 @@ def plan(before: Mapping[Key, Table], objects: Mapping[Key, Table], places: Mapp
 
 
 def _refusals(kind: str, old: Table, new: Table, place: str) -> list[str]:
+    if is_draft(old):
+        return []
     before, after = content_of(old), content_of(new)
     refused = []
     for name in sorted(before.keys() | after.keys()):
         if before.get(name) == after.get(name) or name in CHANGEABLE.get(kind, ()):
+            continue
+        if name not in before and name in SET_ONCE.get(kind, ()):
             continue
         if name in GROWING.get(kind, ()):
             missing = _without(before.get(name, []), after.get(name, []))

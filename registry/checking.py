@@ -7,6 +7,7 @@ from decimal import Decimal
 
 from core.money import BASIS_POINTS
 from core.month import Month
+from registry.agreement_life import life_problems, lines_of, payees_of, placed_lines
 from registry.brn import is_valid_brn
 from registry.reference import (
     Agreement,
@@ -33,6 +34,10 @@ class View:
     def of(self, kind: str) -> Iterator[Table]:
         """Every object of a kind."""
         return (found for (its, _), found in self.objects.items() if its == kind)
+
+    def signed(self) -> Iterator[Agreement]:
+        """Every agreement that is more than a draft."""
+        return (one for one in self.of("agreement") if one.status == "signed")
 
     def get(self, kind: str, code: str | None) -> Table | None:
         """An object by kind and code."""
@@ -84,13 +89,24 @@ def _twice(field: str, codes: list) -> Iterator[str]:
 
 def _party(view: View, party: Party) -> Iterator[str]:
     yield from _brn("brn", party.brn)
-    if party.payee:
-        yield from _brn("payee.brn", party.payee.brn)
+    yield from _payees(party)
     if (party.size is None) == (party.kind == "company"):
         yield ".size: company에만, 그리고 반드시 small / medium 을 적으세요 (a company has a size, nobody else)."
     if party.quality is not None and party.kind != "hospital":
         yield ".quality: hospital에만 적습니다 (only a hospital has a quality)."
     yield from _decimal("quality", party.quality)
+
+
+def _payees(party: Party) -> Iterator[str]:
+    payees = payees_of(party)
+    for number, one in enumerate(payees, start=1):
+        place = f"payee[{number}]" if isinstance(party.payee, tuple) else "payee"
+        yield from _brn(f"{place}.brn", one.brn)
+        if one.since is None and number > 1:
+            yield f".{place}.from: 언제부터인지 적으세요. 첫 수취인만 비울 수 있습니다 (only the first leaves it out)."
+    days = [one.since for one in payees if one.since is not None]
+    if days != sorted(set(days)):
+        yield ".payee: from 날짜 순서로, 한 날짜에 한 번만 적으세요 (in the order of their days, each once)."
 
 
 def _programme(view: View, programme: Programme) -> Iterator[str]:
@@ -162,7 +178,11 @@ def _agreement(view: View, agreement: Agreement) -> Iterator[str]:
         yield from _meters(programme, agreement)
         if programme.funding == "company" and agreement.self_pay_mode == "deposit":
             yield ".self_pay_mode: 기업이 직접 지급하는 사업에는 선납금이 없습니다 (no deposit where the company pays)."
-    yield from _amendments(agreement)
+    yield from life_problems(agreement)
+    for number, one in enumerate(agreement.amendment, start=1):
+        for position, line in enumerate(one.line, start=1):
+            for problem in _line(view, project, line):
+                yield f".amendment[{number}].line[{position}]{problem}"
 
 
 def _line(view: View, project: Project | None, line: Line) -> Iterator[str]:
@@ -206,40 +226,19 @@ def _meters(programme: Programme, agreement: Agreement) -> Iterator[str]:
             )
 
 
-def _amendments(agreement: Agreement) -> Iterator[str]:
-    codes = {line.code for line in agreement.line}
-    taken = {(code, Month.of(agreement.starts)) for code in codes}
-    yield from _twice("amendment", [str(one.effective) for one in agreement.amendment])
-    for number, one in sorted(enumerate(agreement.amendment, start=1), key=lambda pair: pair[1].effective):
-        place = f".amendment[{number}]"
-        if not agreement.starts <= one.effective <= agreement.ends:
-            yield f"{place}.effective: 협약 기간 {agreement.starts}–{agreement.ends} 밖입니다 (outside the agreement)."
-            continue
-        if not one.limits:
-            yield f"{place}.limits: 바꿀 한도가 없습니다 (no limit is changed)."
-        for code in one.limits:
-            if code not in codes:
-                yield f"{place}.limits.{code}: 협약에 없는 줄입니다 (no such line in the agreement)."
-            elif (code, Month.of(one.effective)) in taken:
-                yield (
-                    f"{place}.limits.{code}: {Month.of(one.effective)}의 한도가 이미 정해졌습니다. "
-                    "변경은 시작월이 아닌 달에, 한 달에 한 번입니다 (one limit a line and month)."
-                )
-            taken.add((code, Month.of(one.effective)))
-
-
 def _lines_twice(view: View, places: Mapping[Key, str]) -> Iterator[str]:
     """A line's code is used once in a programme."""
     owner: dict[tuple[str | None, str], str] = {}
     agreements = sorted(view.of("agreement"), key=lambda one: ("agreement", one.code) in places)
     for agreement in agreements:
         programme = view.programme_of(agreement.project)
-        for number, line in enumerate(agreement.line, start=1):
+        place = places.get(("agreement", agreement.code))
+        own: set[str] = set()
+        for path, line in placed_lines(agreement):
             other = owner.setdefault((programme, line.code), agreement.code)
-            place = places.get(("agreement", agreement.code))
-            first = next(n for n, one in enumerate(agreement.line, start=1) if one.code == line.code) == number
-            if place and not (other == agreement.code and first):
-                yield f"{place}.line[{number}].code: '{line.code}'은(는) 협약 {other}에 있습니다 (line code twice)."
+            if place and (other != agreement.code or line.code in own):
+                yield f"{place}.{path}.code: '{line.code}'은(는) 협약 {other}에 있습니다 (line code twice)."
+            own.add(line.code)
 
 
 def _permit(view: View, permit: Permit) -> Iterator[str]:
@@ -249,7 +248,7 @@ def _permit(view: View, permit: Permit) -> Iterator[str]:
         yield from _party_kind(view, "hospital", permit.hospital, "hospital")
     if permit.expires_on is not None and permit.expires_on < permit.approved_on:
         yield f".expires_on: 승인일 {permit.approved_on}보다 앞섭니다 (before it was approved)."
-    lines = {line.code: line for one in view.of("agreement") if one.project == permit.project for line in one.line}
+    lines = {line.code: line for one in view.signed() if one.project == permit.project for line, _ in lines_of(one)}
     if permit.fee_krw and permit.line is None:
         yield ".line: 심의료가 있으면 협약의 줄을 적으세요 (a fee needs a line)."
     if permit.line is not None and permit.line not in lines:

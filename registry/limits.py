@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import date
 
 from core.month import Month
+from registry.agreement_life import by_day
 from registry.changes import Plan
 from registry.checking import View
 from registry.reference import Agreement, Programme, Project
@@ -16,15 +17,15 @@ def limits_at(agreement: Agreement, day: date) -> dict[str, int]:
     if Month.of(day) < Month.of(agreement.starts):
         return {}
     limits = {line.code: line.grant_limit_krw for line in agreement.line}
-    for one in sorted(agreement.amendment, key=lambda one: one.effective):
+    for one in by_day(agreement):
         if Month.of(one.effective) <= Month.of(day):
-            limits.update(one.limits)
+            limits |= one.limits | {line.code: line.grant_limit_krw for line in one.line}
     return limits
 
 
 def most_committed_krw(view: View, project: str) -> int:
     """The largest sum of line limits that a project reaches at any time, in won."""
-    agreements = [one for one in view.of("agreement") if one.project == project]
+    agreements = [one for one in view.signed() if one.project == project]
     days = {one.starts for one in agreements} | {amended.effective for one in agreements for amended in one.amendment}
     return max((sum(sum(limits_at(one, day).values()) for one in agreements) for day in days), default=0)
 

@@ -10,11 +10,11 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from core.base import Base
 from core.month import Month
 from registry import models
+from registry.agreements import payee_rows, write_agreements
 from registry.changes import Plan, added, content_of
 from registry.checking import View
 from registry.limits import grant_krw
-from registry.reference import Agreement, Line, Party, Permit, Programme, Project
-from registry.versions import Version, amend_lines, first_versions, insert_versions
+from registry.reference import Party, Permit, Programme, Project
 
 BUDGET_LISTS = ("grant_received", "interest", "transfer")
 
@@ -23,11 +23,12 @@ def write(connection: Connection, changes: Plan, view: View, now: datetime, open
     """Writes a checked plan. `open_months`: by programme, the first month whose limits an amendment may still set."""
     new = {kind: [table for (its, _), table in changes.new.items() if its == kind] for kind in view_kinds(changes)}
     _insert(connection, models.Party, map(_party_row, new.get("party", ())))
+    _insert(connection, models.PartyPayee, (row for one in new.get("party", ()) for row in payee_rows(one)))
     _insert_programmes(connection, new.get("programme", ()))
     _insert(connection, models.Project, (_project_row(one, view) for one in new.get("project", ())))
-    _insert_agreements(connection, new.get("agreement", ()), view, now)
-    _insert_permits(connection, new.get("permit", ()), view)
-    _change(connection, changes, open_months, view)
+    write_agreements(connection, changes, view, now, open_months)
+    _insert_permits(connection, new.get("permit", ()), view, open_months)
+    _change(connection, changes)
     _insert_carry_overs(connection, changes)
     _raise_grants(connection, changes, view)
     _remember(connection, changes, now)
@@ -46,10 +47,7 @@ def _insert(connection: Connection, model: type[Base], rows: Iterable[dict]) -> 
 
 def _descriptive(party: Party) -> dict:
     names = ("name", "consortium", "representative", "address", "business_type", "business_item", "email")
-    return {name: getattr(party, name) for name in names} | {
-        "payee_name": party.payee.name if party.payee else None,
-        "payee_brn": party.payee.brn if party.payee else None,
-    }
+    return {name: getattr(party, name) for name in names}
 
 
 def _party_row(party: Party) -> dict:
@@ -126,68 +124,45 @@ def _project_row(project: Project, view: View) -> dict:
     }
 
 
-def _insert_agreements(connection: Connection, agreements: Iterable[Agreement], view: View, now: datetime) -> None:
-    versions: list[Version] = []
-    for one in agreements:
-        project = view.get("project", one.project)
-        names = ("code", "project", "starts", "ends", "self_pay_mode", "deposit_krw", "over_limit")
-        row = {name: getattr(one, name) for name in names} | {"signed_at": now}
-        _insert(connection, models.Agreement, [row])
-        _insert(connection, models.AgreementLine, (_line_row(line, one, project, view) for line in one.line))
-        versions += first_versions(one, project.programme)
-    insert_versions(connection, versions)
-
-
-def _line_row(line: Line, agreement: Agreement, project: Project, view: View) -> dict:
-    programme, company = view.get("programme", project.programme), view.get("party", project.company)
-    usual = getattr(programme.self_pay_bp, company.size)
-    return {
-        "programme": project.programme,
-        "code": line.code,
-        "agreement": agreement.code,
-        "project": project.code,
-        "supplier": line.supplier,
-        "category": line.category,
-        "self_pay_bp": usual if line.self_pay_bp is None else line.self_pay_bp,
-    }
-
-
-def _insert_permits(connection: Connection, permits: Iterable[Permit], view: View) -> None:
+def _insert_permits(
+    connection: Connection, permits: Iterable[Permit], view: View, open_months: Mapping[str, Month]
+) -> None:
     names = ("code", "project", "hospital", "kind", "approved_on", "expires_on", "fee_krw", "line")
-    rows = [
-        {name: getattr(one, name) for name in names} | {"programme": view.programme_of(one.project)} for one in permits
-    ]
+    rows = []
+    for one in permits:
+        programme = view.programme_of(one.project)
+        counts_from = open_months[programme].first if programme in open_months else None
+        more = {"programme": programme, "counts_from": counts_from}
+        rows.append({name: getattr(one, name) for name in names} | more)
     if rows:
         connection.execute(
             text(
-                "INSERT INTO permit (code, project, hospital, kind, approved_on, expires_on, fee_krw, line)"
-                " VALUES (:code, :project, :hospital, :kind, :approved_on, :expires_on, :fee_krw,"
-                " (SELECT id FROM agreement_line WHERE programme = :programme AND code = :line))"
+                "INSERT INTO permit (code, project, hospital, kind, approved_on, expires_on, fee_krw, line,"
+                " counts_from) VALUES (:code, :project, :hospital, :kind, :approved_on, :expires_on, :fee_krw,"
+                " (SELECT id FROM agreement_line WHERE programme = :programme AND code = :line), :counts_from)"
             ),
             rows,
         )
 
 
-def _change(connection: Connection, changes: Plan, open_months: Mapping[str, Month], view: View) -> None:
+def _change(connection: Connection, changes: Plan) -> None:
     apply: dict[str, Callable] = {"party": _change_party, "programme": _grow_programme, "project": _change_project}
     for (kind, _), change in changes.changed.items():
-        if kind == "agreement":
-            programme = view.programme_of(change.new.project)
-            fresh = added(change.old.amendment, change.new.amendment)
-            amend_lines(connection, programme, fresh, open_months.get(programme))
-        else:
+        if kind in apply:
             apply[kind](connection, change.old, change.new)
 
 
 def _change_party(connection: Connection, old: Party, new: Party) -> None:
     connection.execute(
         text(
-            "UPDATE party SET name = :name, payee_name = :payee_name, payee_brn = :payee_brn, consortium = :consortium,"
-            " representative = :representative, address = :address, business_type = :business_type,"
-            " business_item = :business_item, email = :email WHERE code = :code"
+            "UPDATE party SET name = :name, consortium = :consortium, representative = :representative,"
+            " address = :address, business_type = :business_type, business_item = :business_item, email = :email"
+            " WHERE code = :code"
         ),
         _descriptive(new) | {"code": old.code},
     )
+    connection.execute(text("DELETE FROM party_payee WHERE party = :code"), {"code": old.code})
+    _insert(connection, models.PartyPayee, payee_rows(new))
 
 
 def _grow_programme(connection: Connection, old: Programme, new: Programme) -> None:

@@ -31,8 +31,6 @@ class Party(Base):
     brn: Mapped[str | None] = mapped_column(Text)
     size: Mapped[str | None] = mapped_column(Text)
     quality: Mapped[Decimal | None]
-    payee_name: Mapped[str | None] = mapped_column(Text)
-    payee_brn: Mapped[str | None] = mapped_column(Text)
     consortium: Mapped[str | None] = mapped_column(Text)
     representative: Mapped[str | None] = mapped_column(Text)
     address: Mapped[str | None] = mapped_column(Text)
@@ -43,6 +41,16 @@ class Party(Base):
         CheckConstraint("kind IN ('ministry','agency','company','hospital','operator','infra')", name="kind"),
         CheckConstraint("kind <> 'company' OR size IN ('small','medium')", name="company_size"),
     )
+
+
+class PartyPayee(Base):
+    """The legal payee of a party from a local day on, where it is another body (domain.md §1)."""
+
+    __tablename__ = "party_payee"
+    party: Mapped[str] = mapped_column(ForeignKey("party.code"), primary_key=True)
+    since: Mapped[date] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
+    brn: Mapped[str] = mapped_column(Text)
 
 
 class Programme(Base):
@@ -187,8 +195,36 @@ class Agreement(Base):
     )
 
 
+class AgreementVersion(Base):
+    """A dated version of an agreement: `signed`, `amended` or `terminated`, with reason and evidence. Append-only.
+
+    `ends`: the last local day that it sets, if it sets one; `ended_lines`: lines whose last day is the one before
+    `effective`; `counts_from`: the first month open when it was loaded, None when no month was closed yet.
+    """
+
+    __tablename__ = "agreement_version"
+    agreement: Mapped[str] = mapped_column(ForeignKey("agreement.code"), primary_key=True)
+    kind: Mapped[str] = mapped_column(Text, primary_key=True)
+    effective: Mapped[date] = mapped_column(primary_key=True)
+    ends: Mapped[date | None]
+    ended_lines: Mapped[list[str]] = mapped_column(ARRAY(Text))
+    reason: Mapped[str] = mapped_column(Text)
+    evidence_reference: Mapped[str | None] = mapped_column(Text)
+    evidence_sha256: Mapped[str | None] = mapped_column(Text)
+    counts_from: Mapped[date | None]
+    recorded_at: Mapped[datetime]
+    __table_args__ = (
+        CheckConstraint("kind IN ('signed','amended','terminated')", name="kind"),
+        CheckConstraint("kind = 'amended' OR ends IS NOT NULL", name="ends_of_kind"),
+        CheckConstraint("extract(day FROM counts_from) = 1", name="counts_from_is_first_day"),
+    )
+
+
 class AgreementLine(Base):
-    """A line of an agreement: supplier and cost category. Its self-pay rate never changes (domain.md §1)."""
+    """A line of an agreement: supplier and cost category. Its self-pay rate never changes (domain.md §1).
+
+    `starts`: the agreement's first local day, or that of the amendment that added it.
+    """
 
     __tablename__ = "agreement_line"
     id: Mapped[int] = mapped_column(Identity(), primary_key=True)
@@ -199,6 +235,8 @@ class AgreementLine(Base):
     supplier: Mapped[str] = mapped_column(ForeignKey("party.code"))
     category: Mapped[str] = mapped_column(Text)
     self_pay_bp: Mapped[int]
+    starts: Mapped[date]
+    counts_from: Mapped[date | None]
     __table_args__ = (
         UniqueConstraint("programme", "code"),
         ForeignKeyConstraint(["programme", "category"], ["category.programme", "category.code"]),
@@ -235,6 +273,7 @@ class Permit(Base):
     expires_on: Mapped[date | None]
     fee_krw: Mapped[int] = mapped_column(BigInteger)
     line: Mapped[int | None] = mapped_column(ForeignKey("agreement_line.id"))
+    counts_from: Mapped[date | None]
     __table_args__ = (
         CheckConstraint("kind IN ('irb','drb')", name="kind"),
         CheckConstraint("expires_on >= approved_on", name="period"),

@@ -91,7 +91,7 @@ def read_table(kind: type[Table], data: Any, place: str, problems: list[str]) ->
 
 
 def _read_value(kind: Any, value: Any, place: str, problems: list[str]) -> Any:
-    table, many = _table_of(kind)
+    table, many = _table_of(kind, many=isinstance(value, list))
     if table is not None and many:
         if not isinstance(value, list):
             problems.append(f"{place}: 목록 [ … ] 이어야 합니다 (a list is expected).")
@@ -132,8 +132,8 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "…"
 
 
-def _table_of(kind: Any) -> tuple[type[Table] | None, bool]:
-    """The table class inside a field's type, and whether the field is a list of it."""
+def _table_of(kind: Any, *, many: bool = False) -> tuple[type[Table] | None, bool]:
+    """The table class inside a field's type, and whether the field is a list of it; `many`: preferably a list."""
     if isinstance(kind, type) and issubclass(kind, Table):
         return kind, False
     if get_origin(kind) is Annotated:
@@ -141,5 +141,6 @@ def _table_of(kind: Any) -> tuple[type[Table] | None, bool]:
     if get_origin(kind) is tuple:
         return _table_of(get_args(kind)[0])[0], True
     if get_origin(kind) is UnionType or isinstance(kind, UnionType):
-        return next((found for found in map(_table_of, get_args(kind)) if found[0]), (None, False))
+        found = [one for one in map(_table_of, get_args(kind)) if one[0]]
+        return next((one for one in found if one[1] == many), found[0] if found else (None, False))
     return None, False

@@ -132,10 +132,11 @@ class Programme(Table, kw_only=True):
 
 
 class Payee(Table, kw_only=True):
-    """The legal payee of a party, when it is another body."""
+    """The legal payee of a party, when it is another body; `from`: its first local day, left out: from the start."""
 
     name: Name
     brn: str
+    since: date | None = field(name="from", default=None)
 
 
 class Party(Table, kw_only=True):
@@ -147,13 +148,20 @@ class Party(Table, kw_only=True):
     brn: str | None = None
     size: Literal["small", "medium"] | None = None
     quality: str | None = None
-    payee: Payee | None = None
+    payee: Payee | tuple[Payee, ...] | None = None
     consortium: Name | None = None
     representative: Name | None = None
     address: Name | None = None
     business_type: Name | None = None
     business_item: Name | None = None
     email: Name | None = None
+
+
+class Evidence(Table, kw_only=True):
+    """What stands behind a version of an agreement: a document's reference, the SHA-256 of its file, or both."""
+
+    reference: Name | None = None
+    sha256: Annotated[str, Meta(pattern=r"^[0-9a-f]{64}\Z")] | None = None
 
 
 class Project(Table, kw_only=True):
@@ -194,18 +202,37 @@ class Line(Table, kw_only=True):
 
 
 class Amendment(Table, kw_only=True):
-    """An amendment (협약변경): new limits in won by line code, from the month of `effective` on."""
+    """An amendment (협약변경): new limits in won by line code, from the month of `effective` on.
+
+    `line`: lines that begin on that day; `end_lines`: lines whose last day is the one before; `ends`: the agreement's
+    new last day, later than before.
+    """
 
     effective: date
     reason: Name
-    limits: dict[Code, Krw]
+    limits: dict[Code, Krw] = {}
+    line: tuple[Line, ...] = ()
+    end_lines: tuple[Code, ...] = ()
+    ends: date | None = None
+    evidence: Evidence | None = None
+
+
+class Termination(Table, kw_only=True):
+    """An early end (협약해지): `on` is the agreement's last local day."""
+
+    on: date
+    reason: Name
+    evidence: Evidence | None = None
 
 
 class Agreement(Table, kw_only=True):
-    """An agreement (협약) for local days, inclusive."""
+    """An agreement (협약) for local days, inclusive. A draft commits nothing and takes no events until it is signed."""
 
     code: Code
     project: Code
+    status: Literal["draft", "signed"] = "signed"
+    signed_on: date | None = None
+    evidence: Evidence | None = None
     starts: date
     ends: date
     self_pay_mode: Literal["deposit", "arrears"]
@@ -213,6 +240,7 @@ class Agreement(Table, kw_only=True):
     over_limit: Literal["hold", "company_pays"]
     line: tuple[Line, ...]
     amendment: tuple[Amendment, ...] = ()
+    terminated: Termination | None = None
 
 
 class RateTier(Table, kw_only=True):

@@ -1,5 +1,6 @@
 """The reference data as frozen values: what metering attributes by and what a month is settled under."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
@@ -28,7 +29,7 @@ class LineTerms:
     """An agreement line: `limits` are (first local day, grant limit in won), ascending; rates in basis points.
 
     `meter`: usage of that meter is its supply. `paid_to`: who the programme pays for it, `hospital`, `operator`, or
-    `company`, which pays its suppliers itself.
+    `company`, which pays its suppliers itself. `starts` to `ends`: its local days, inclusive; `added`: by an amendment.
     """
 
     code: str
@@ -39,7 +40,15 @@ class LineTerms:
     self_pay_bp: int
     meter: str | None
     paid_to: str
+    starts: date
+    ends: date
+    added: bool
     limits: tuple[tuple[date, int], ...]
+
+    @property
+    def signed_krw(self) -> int:
+        """The grant limit that was signed with the agreement, in won; 0 of a line that an amendment added."""
+        return 0 if self.added else self.limits[0][1]
 
     def limit_krw(self, month: Month) -> int:
         """The grant limit in force in a month, in won."""
@@ -48,12 +57,16 @@ class LineTerms:
 
 @dataclass(frozen=True, kw_only=True)
 class AgreementTerms:
-    """An agreement for local days `starts` to `ends`, inclusive."""
+    """An agreement for local days `starts` to `ends`, inclusive, as extended or terminated.
+
+    `terminates`: the month whose run releases the rest of its commitment, of one that was terminated early.
+    """
 
     code: str
     project: str
     starts: date
     ends: date
+    terminates: Month | None
     self_pay_mode: str
     deposit_krw: int
     over_limit: str
@@ -75,6 +88,17 @@ class ProjectTerms:
     grant_krw: int
     agreements: tuple[AgreementTerms, ...]
     permits: tuple[PermitTerms, ...]
+
+    def ends_in(self, agreements: Sequence[AgreementTerms]) -> Month | None:
+        """The month in which some of its agreements end: the project's `closes`, or when all of them are terminated."""
+        terminated = [one.terminates for one in agreements]
+        early = max(terminated) if terminated and None not in terminated else None
+        return min((month for month in (self.closes, early) if month is not None), default=None)
+
+    @property
+    def deposit_ends(self) -> Month | None:
+        """The month whose run orders the refund of what is left of the deposit."""
+        return self.ends_in([one for one in self.agreements if one.self_pay_mode == "deposit"])
 
     @property
     def lines(self) -> tuple[LineTerms, ...]:

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 
 from core.errors import RuleRefused
 from core.month import Month
+from registry.agreement_life import by_day, lines_of
 from registry.reference import Agreement, Amendment
 
 
@@ -27,11 +28,12 @@ class Version:
 def first_versions(agreement: Agreement, programme: str) -> list[Version]:
     """Every version of a new agreement's lines, its amendments included."""
     versions = []
-    for line in agreement.line:
-        steps = [(Month.of(agreement.starts).first, line.grant_limit_krw, agreement.starts, "")]
+    reasons = {line.code: one.reason for one in agreement.amendment for line in one.line}
+    for line, starts in lines_of(agreement):
+        steps = [(Month.of(starts).first, line.grant_limit_krw, starts, reasons.get(line.code, ""))]
         steps += [
             (Month.of(one.effective).first, one.limits[line.code], one.effective, one.reason)
-            for one in sorted(agreement.amendment, key=lambda one: one.effective)
+            for one in by_day(agreement)
             if line.code in one.limits
         ]
         ends = [since for since, *_ in steps[1:]] + [None]
@@ -57,23 +59,23 @@ def insert_versions(connection: Connection, versions: Iterable[Version]) -> None
         )
 
 
-def amend_lines(
-    connection: Connection, programme: str, amendments: Iterable[Amendment], open_month: Month | None
-) -> None:
-    """Adds amendments to an agreement that is there: each ends the line's version before it.
+def amend_limits(connection: Connection, programme: str, one: Amendment, open_month: Month | None) -> None:
+    """Adds an amendment's limits: each ends its line's version before it; an added line has none before.
 
     One whose month is closed takes effect from `open_month` on, since a closed month keeps its limits.
     Raises RuleRefused when a line has a version from that month on already.
     """
-    for one in sorted(amendments, key=lambda one: one.effective):
-        month = max(Month.of(one.effective), open_month) if open_month else Month.of(one.effective)
-        fresh = [
+    month = max(Month.of(one.effective), open_month) if open_month else Month.of(one.effective)
+    limits = one.limits | {line.code: line.grant_limit_krw for line in one.line}
+    _end_before(connection, programme, sorted(one.limits), month)
+    insert_versions(
+        connection,
+        (
             Version(programme=programme, line=line, since=month.first, until=None, limit_krw=limit,
                     effective=one.effective, reason=one.reason)
-            for line, limit in one.limits.items()
-        ]  # fmt: skip
-        _end_before(connection, programme, sorted(one.limits), month)
-        insert_versions(connection, fresh)
+            for line, limit in limits.items()
+        ),
+    )  # fmt: skip
 
 
 def _end_before(connection: Connection, programme: str, lines: list[str], month: Month) -> None:

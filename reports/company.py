@@ -249,8 +249,7 @@ class _Statement:
         figures = self.figures
         before = sum(one.voucher_krw for one in figures.settled if one.line == line.line and one.month < figures.month)
         supplier = figures.parties[line.supplier].name
-        closes = figures.terms.projects[line.project].closes
-        note = "과제 종료: 잔액 해제" if closes and closes <= figures.month else ""
+        note = self._released(line)
         if line.held_krw:
             note = HELD.get(line.held_reason, line.held_reason)
         executed, limit, reference = line.total_voucher_krw, line.limit_krw, f"line:{figures.month}/{line.line}"
@@ -262,6 +261,15 @@ class _Statement:
                  9: f"registry:line/{line.line}/self_pay_bp"},
             item=f"{line.line} 한도 현황",
         )  # fmt: skip
+
+    def _released(self, line: Settled) -> str:
+        """Why the rest of a line's commitment is released by now."""
+        project, month = self.figures.terms.projects[line.project], self.figures.month
+        if project.closes is not None and project.closes <= month:
+            return "과제 종료: 잔액 해제"
+        agreement = next(one for one in project.agreements if line.line in [each.code for each in one.lines])
+        ended = agreement.terminates is not None and agreement.terminates <= month
+        return "협약 해지: 잔액 해제" if ended else ""
 
     # ------------------------------------------------------------------ table 3
     def _has_deposit(self, project: str) -> bool:
@@ -284,8 +292,8 @@ class _Statement:
         payments = [one for one in figures.entries if one.kind == "payment" and account in one.postings]
         now = [-one.postings[account] for one in payments if one.closed_in == figures.month]
         balance = -figures.balance(account)
-        closes = figures.terms.projects[project].closes
-        ended = closes is not None and closes <= figures.month
+        ends_in = figures.terms.projects[project].deposit_ends
+        ended = ends_in is not None and ends_in <= figures.month
         confirmed = _confirmed_on(payments, account, agreed)
         balances, registry = (
             f"balance:{account}@{figures.month}",

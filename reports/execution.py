@@ -4,6 +4,7 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
 from core.month import Month
+from registry.values import LineTerms
 from reports.figures import Figures
 from reports.wording import category_name, project_label
 
@@ -28,7 +29,8 @@ class Execution:
 def _amended(figures: Figures, codes: Iterable[str]) -> str:
     """When the limits of some lines were amended, up to this month."""
     days = {start for code in codes for project in figures.terms.projects.values() for line in project.lines
-            if line.code == code for start, _limit in line.limits[1:] if start <= figures.month.last}  # fmt: skip
+            if line.code == code for start, _limit in line.limits[not line.added:]
+            if start <= figures.month.last}  # fmt: skip
     return "협약변경 " + ", ".join(f"{day.year}-{day.month:02d}" for day in sorted(days)) if days else ""
 
 
@@ -47,16 +49,16 @@ def _released(figures: Figures, project: str) -> int:
 
 
 def _closed(figures: Figures, project: str) -> bool:
-    closes = figures.terms.projects[project].closes
-    return closes is not None and closes <= figures.month
+    one = figures.terms.projects[project]
+    ends_in = one.ends_in(one.agreements)
+    return ends_in is not None and ends_in <= figures.month
 
 
-def _committed_until(figures: Figures, project: str) -> Month:
-    """The last month whose limits were committed: this one, or the one whose run released the project's rest."""
-    account = f"budget:committed:{project}"
-    released = [entry.closed_in for entry in figures.entries if entry.kind == "release" and account in entry.postings]
-    closes = figures.terms.projects[project].closes or figures.month
-    return released[0] if released else min(figures.month, closes)
+def _ends_in(figures: Figures, line: LineTerms) -> Month | None:
+    """The month whose run releases the rest of a line's commitment, of an agreement that has ended by now."""
+    project = figures.terms.projects[line.project]
+    ends_in = project.ends_in([one for one in project.agreements if one.code == line.agreement])
+    return ends_in if ends_in is not None and ends_in <= figures.month else None
 
 
 def project_executions(figures: Figures) -> list[Execution]:
@@ -64,11 +66,11 @@ def project_executions(figures: Figures) -> list[Execution]:
     rows = []
     for code in sorted(figures.terms.projects):
         lines = figures.line_terms(code)
-        original = sum(line.limits[0][1] for line in lines)
-        now = sum(line.limit_krw(_committed_until(figures, code)) for line in lines)
+        original = sum(line.signed_krw for line in lines)
+        now = sum(line.limit_krw(_ends_in(figures, line) or figures.month) for line in lines)
         executed = figures.balance(f"budget:executed:{code}")
         left = figures.balance(f"budget:committed:{code}")
-        released = _released(figures, code) if _closed(figures, code) else 0
+        released = _released(figures, code)
         note = "과제 종료: 잔액 해제" if _closed(figures, code) else _amended(figures, [line.code for line in lines])
         rows.append(Execution(
             label=project_label(figures, code), original_krw=original, change_krw=now - original - released,
@@ -89,8 +91,8 @@ def category_executions(figures: Figures) -> list[Execution]:
             continue
         settled = figures.lines
         executed = sum(settled[line.code].total_voucher_krw for line in lines if line.code in settled)
-        original = sum(line.limits[0][1] for line in lines)
-        closed = [line for line in lines if _closed(figures, line.project)]
+        original = sum(line.signed_krw for line in lines)
+        closed = [line for line in lines if _ends_in(figures, line)]
         left = sum(line.limit_krw(figures.month) - settled[line.code].total_voucher_krw
                    for line in lines if line not in closed and line.code in settled)  # fmt: skip
         left += sum(line.limit_krw(figures.month) for line in lines if line not in closed and line.code not in settled)

@@ -36,7 +36,7 @@ def read_figures(connection: Connection, programme: str, month: Month) -> Figure
         month=month,
         months=_months(terms, month, marks),
         closed_at=run.frozen_at,
-        parties=_parties(connection),
+        parties=_parties(connection, at),
         tiers=_tiers(connection, at),
         charges=_charges(connection, at),
         direct_krw=_direct(connection, at),
@@ -61,8 +61,16 @@ def _months(terms: ProgrammeTerms, month: Month, marks: Mapping[Month, int]) -> 
     return found
 
 
-def _parties(connection: Connection) -> dict[str, Party]:
-    rows = connection.execute(text("SELECT code, kind, name, brn, payee_name, payee_brn FROM party ORDER BY code"))
+def _parties(connection: Connection, at: dict) -> dict[str, Party]:
+    """Every party, with the legal payee in force on the month's last day."""
+    rows = connection.execute(
+        text(
+            "SELECT code, kind, party.name, party.brn, payee.name AS payee_name, payee.brn AS payee_brn FROM party"
+            " LEFT JOIN LATERAL (SELECT name, brn FROM party_payee WHERE party = code AND since <= :last"
+            "  ORDER BY since DESC LIMIT 1) payee ON true ORDER BY code"
+        ),
+        at,
+    )
     return {row.code: Party(**row._mapping) for row in rows}
 
 

@@ -135,8 +135,6 @@ def upgrade() -> None:
         sa.Column("brn", sa.Text(), nullable=True),
         sa.Column("size", sa.Text(), nullable=True),
         sa.Column("quality", sa.Numeric(), nullable=True),
-        sa.Column("payee_name", sa.Text(), nullable=True),
-        sa.Column("payee_brn", sa.Text(), nullable=True),
         sa.Column("consortium", sa.Text(), nullable=True),
         sa.Column("representative", sa.Text(), nullable=True),
         sa.Column("address", sa.Text(), nullable=True),
@@ -148,6 +146,15 @@ def upgrade() -> None:
             "kind IN ('ministry','agency','company','hospital','operator','infra')", name=op.f("ck_party_kind")
         ),
         sa.PrimaryKeyConstraint("code", name=op.f("pk_party")),
+    )
+    op.create_table(
+        "party_payee",
+        sa.Column("party", sa.Text(), nullable=False),
+        sa.Column("since", sa.Date(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("brn", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["party"], ["party.code"], name=op.f("fk_party_payee_party_party")),
+        sa.PrimaryKeyConstraint("party", "since", name=op.f("pk_party_payee")),
     )
     op.create_table(
         "quarantine",
@@ -257,6 +264,9 @@ def upgrade() -> None:
         sa.CheckConstraint(
             "NOT starts_with(code, 'budget:committed:') OR balance_krw >= 0",
             name=op.f("ck_account_commitment_not_overspent"),
+        ),
+        sa.CheckConstraint(
+            "NOT starts_with(code, 'advance:') OR balance_krw >= 0", name=op.f("ck_account_advance_not_overdrawn")
         ),
         sa.CheckConstraint(
             "NOT starts_with(code, 'deposit:') OR balance_krw <= 0", name=op.f("ck_account_deposit_not_overdrawn")
@@ -516,6 +526,28 @@ def upgrade() -> None:
     )
     op.create_index(op.f("ix_agreement_project"), "agreement", ["project"], unique=False)
     op.create_table(
+        "agreement_version",
+        sa.Column("agreement", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("effective", sa.Date(), nullable=False),
+        sa.Column("ends", sa.Date(), nullable=True),
+        sa.Column("ended_lines", sa.ARRAY(sa.Text()), nullable=False),
+        sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("evidence_reference", sa.Text(), nullable=True),
+        sa.Column("evidence_sha256", sa.Text(), nullable=True),
+        sa.Column("counts_from", sa.Date(), nullable=True),
+        sa.Column("recorded_at", sa.DateTime(timezone=True), nullable=False),
+        sa.CheckConstraint("kind IN ('signed','amended','terminated')", name=op.f("ck_agreement_version_kind")),
+        sa.CheckConstraint("kind = 'amended' OR ends IS NOT NULL", name=op.f("ck_agreement_version_ends_of_kind")),
+        sa.CheckConstraint(
+            "extract(day FROM counts_from) = 1", name=op.f("ck_agreement_version_counts_from_is_first_day")
+        ),
+        sa.ForeignKeyConstraint(
+            ["agreement"], ["agreement.code"], name=op.f("fk_agreement_version_agreement_agreement")
+        ),
+        sa.PrimaryKeyConstraint("agreement", "kind", "effective", name=op.f("pk_agreement_version")),
+    )
+    op.create_table(
         "charge",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
         sa.Column("programme", sa.Text(), nullable=False),
@@ -680,6 +712,8 @@ def upgrade() -> None:
         sa.Column("supplier", sa.Text(), nullable=False),
         sa.Column("category", sa.Text(), nullable=False),
         sa.Column("self_pay_bp", sa.Integer(), nullable=False),
+        sa.Column("starts", sa.Date(), nullable=False),
+        sa.Column("counts_from", sa.Date(), nullable=True),
         sa.CheckConstraint("self_pay_bp BETWEEN 0 AND 10000", name=op.f("ck_agreement_line_self_pay_bp")),
         sa.ForeignKeyConstraint(["agreement"], ["agreement.code"], name=op.f("fk_agreement_line_agreement_agreement")),
         sa.ForeignKeyConstraint(
@@ -738,6 +772,7 @@ def upgrade() -> None:
         sa.Column("expires_on", sa.Date(), nullable=True),
         sa.Column("fee_krw", sa.BigInteger(), nullable=False),
         sa.Column("line", sa.Integer(), nullable=True),
+        sa.Column("counts_from", sa.Date(), nullable=True),
         sa.CheckConstraint("kind IN ('irb','drb')", name=op.f("ck_permit_kind")),
         sa.CheckConstraint("expires_on >= approved_on", name=op.f("ck_permit_period")),
         sa.CheckConstraint("fee_krw = 0 OR line IS NOT NULL", name=op.f("ck_permit_fee_has_line")),
@@ -763,6 +798,7 @@ def downgrade() -> None:
     op.drop_table("document")
     op.drop_index("ix_charge_line", table_name="charge")
     op.drop_table("charge")
+    op.drop_table("agreement_version")
     op.drop_index(op.f("ix_agreement_project"), table_name="agreement")
     op.drop_table("agreement")
     op.drop_table("run_step")
@@ -795,6 +831,7 @@ def downgrade() -> None:
     op.drop_index("ix_quarantine_seq", table_name="quarantine", postgresql_where=sa.text("seq IS NOT NULL"))
     op.drop_index("ix_quarantine_waiting", table_name="quarantine", postgresql_where=sa.text("status = 'waiting'"))
     op.drop_table("quarantine")
+    op.drop_table("party_payee")
     op.drop_table("party")
     op.drop_table("loaded_object")
     op.drop_table("intake_batch")

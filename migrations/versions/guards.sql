@@ -16,7 +16,7 @@ BEGIN
   FOREACH name IN ARRAY ARRAY['event', 'seen', 'funding_source', 'intake_batch', 'usage_delta', 'dropped_field', 'entry',
     'posting', 'month_lock', 'charge', 'document', 'document_charge', 'line_settlement', 'incentive_pool',
     'incentive_share', 'published_file', 'month_run', 'budget_record', 'programme', 'agreement', 'agreement_line',
-    'price_book', 'payment', 'carry_over', 'programme_lock']
+    'agreement_version', 'price_book', 'payment', 'carry_over', 'programme_lock']
   LOOP
     EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I
                     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', name);
@@ -251,6 +251,29 @@ END $$;
 CREATE CONSTRAINT TRIGGER shares_sum AFTER INSERT ON funding_source DEFERRABLE INITIALLY DEFERRED
   FOR EACH ROW EXECUTE FUNCTION check_sources();
 
+-- ---------------------------------------------------------------- versions of an agreement
+CREATE FUNCTION check_agreement_version() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE first_day date; last_day date;
+BEGIN
+  SELECT starts INTO first_day FROM agreement WHERE code = NEW.agreement FOR UPDATE;
+  IF EXISTS (SELECT 1 FROM agreement_version WHERE agreement = NEW.agreement AND kind = 'terminated') THEN
+    RAISE EXCEPTION 'agreement % is terminated: it has no later version', NEW.agreement USING ERRCODE = 'JS001';
+  END IF;
+  IF NEW.kind = 'signed' THEN
+    RETURN NEW;
+  END IF;
+  SELECT max(ends) INTO last_day FROM agreement_version WHERE agreement = NEW.agreement;
+  IF last_day IS NULL OR NEW.effective NOT BETWEEN first_day AND last_day THEN
+    RAISE EXCEPTION 'agreement %: a version of % lies outside it', NEW.agreement, NEW.effective USING ERRCODE = 'JS001';
+  END IF;
+  IF NEW.kind = 'amended' AND NEW.ends <= last_day THEN
+    RAISE EXCEPTION 'agreement %: an amendment extends it beyond %; it ends earlier by termination only', NEW.agreement, last_day
+      USING ERRCODE = 'JS001';
+  END IF;
+  RETURN NEW;
+END $$;
+CREATE TRIGGER in_its_life BEFORE INSERT ON agreement_version FOR EACH ROW EXECUTE FUNCTION check_agreement_version();
+
 -- ---------------------------------------------------------------- the run
 CREATE FUNCTION check_step_reset() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
@@ -287,9 +310,9 @@ REVOKE ALL ON SCHEMA public FROM PUBLIC;
 GRANT USAGE ON SCHEMA public TO jeongsan_rights;
 GRANT SELECT ON ALL TABLES IN SCHEMA public TO jeongsan_rights;
 GRANT INSERT (programme, code) ON account TO jeongsan_rights;
-GRANT INSERT ON agreement, agreement_line, budget_record, carry_over, category, charge, consumer_offset, dead_letter, document, document_charge,
+GRANT INSERT ON agreement, agreement_line, agreement_version, budget_record, carry_over, category, charge, consumer_offset, dead_letter, document, document_charge,
   document_sequence, dropped_field, entry, event, funding_source, incentive_pool, incentive_share, intake_batch, line_limit, line_settlement,
-  loaded_object, month_lock, month_run, party, payment, permit, posting, price_book, programme, programme_lock, project, published_file,
+  loaded_object, month_lock, month_run, party, party_payee, payment, permit, posting, price_book, programme, programme_lock, project, published_file,
   quarantine, rate, run_step, seen, term, tier, usage_delta, weight TO jeongsan_rights;
 GRANT UPDATE (status, reason, detail, waits_for, resolved_at, resolution, seq) ON quarantine TO jeongsan_rights;
 GRANT UPDATE (status, resolved_at, resolution, published_at) ON dead_letter TO jeongsan_rights;
@@ -297,10 +320,10 @@ GRANT UPDATE (next_offset, epoch) ON consumer_offset TO jeongsan_rights;
 GRANT UPDATE (valid) ON rate, line_limit TO jeongsan_rights;
 GRANT UPDATE (last_number) ON document_sequence TO jeongsan_rights;
 GRANT UPDATE (content, loaded_at) ON loaded_object TO jeongsan_rights;
-GRANT UPDATE (name, payee_name, payee_brn, consortium, representative, address, business_type, business_item, email)
+GRANT UPDATE (name, consortium, representative, address, business_type, business_item, email)
   ON party TO jeongsan_rights;
 GRANT UPDATE (closes, grant_krw) ON project TO jeongsan_rights;
-GRANT DELETE ON run_step TO jeongsan_rights;
+GRANT DELETE ON run_step, party_payee TO jeongsan_rights;
 GRANT USAGE ON SEQUENCE intake_batch_id, entry_id TO jeongsan_rights;
 REVOKE EXECUTE ON FUNCTION check_commitments(text), ensure_event_partition(integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ensure_event_partition(integer) TO jeongsan_rights;

@@ -9,6 +9,7 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from sqlalchemy import insert
 
 from settlement.models import LineSettlement
+from tests.driven import H2_PRICES, World
 from tests.events import NOW, lines
 
 REGISTRY = """
@@ -147,6 +148,15 @@ def loaded(jeongsan, registry_file, engine):
     """The service's engine of a database with the registry loaded on 2025-09-15."""
     jeongsan("load", registry_file(), now="2025-09-15T09:00:00+09:00")
     return engine
+
+
+@pytest.fixture
+def world(jeongsan, loaded, tmp_path):
+    """The small programme, loaded, with a pen that writes events and payments and drives the months."""
+    prices = tmp_path / "prices.toml"
+    prices.write_text(H2_PRICES)
+    jeongsan("load", prices, now="2025-09-15T09:00:00+09:00")
+    return World(jeongsan, tmp_path)
 
 
 @pytest.fixture

@@ -182,7 +182,8 @@ def test_sources__that_do_not_share_the_whole_grant_are_refused(loaded):
 APPEND_ONLY = [
     "event", "seen", "intake_batch", "usage_delta", "dead_letter", "dropped_field", "entry", "posting", "month_lock",
     "charge", "document", "document_charge", "line_settlement", "incentive_pool", "incentive_share", "published_file",
-    "month_run", "budget_record", "programme", "agreement", "agreement_line", "price_book", "payment",
+    "month_run", "budget_record", "programme", "agreement", "agreement_line", "agreement_version",
+    "price_book", "payment",
     "funding_source",
 ]  # fmt: skip
 
@@ -291,6 +292,34 @@ def test_versions__two_limits_of_one_line_never_overlap(loaded):
     with refused("23P01", "ex_line_limit_no_overlap"):
         execute(loaded, add, valid="[2025-12-01,2026-01-01)")
     execute(loaded, add, valid="[2025-08-01,2025-09-01)")
+
+
+VERSION = (
+    "INSERT INTO agreement_version VALUES (:agreement, :kind, :effective, :ends, '{}', '', NULL, NULL, NULL, now())"
+)
+
+
+@pytest.mark.parametrize(
+    ("kind", "effective", "ends", "said"),
+    [
+        ("amended", "2025-09-14", None, "lies outside it"),
+        ("amended", "2026-04-01", None, "lies outside it"),
+        ("amended", "2025-12-01", "2026-03-31", "ends earlier by termination only"),
+        ("terminated", "2026-04-01", "2026-04-01", "lies outside it"),
+    ],
+)
+def test_versions__of_an_agreement_lie_in_its_life(loaded, kind, effective, ends, said):
+    with refused("JS001", said):
+        execute(loaded, VERSION, agreement="A1", kind=kind, effective=effective, ends=ends)
+    execute(loaded, VERSION, agreement="A1", kind="amended", effective="2025-12-01", ends="2026-04-30")
+    execute(loaded, VERSION, agreement="A1", kind="terminated", effective="2026-04-01", ends="2026-04-01")
+
+
+def test_versions__nothing_follows_a_termination(loaded):
+    execute(loaded, VERSION, agreement="A1", kind="terminated", effective="2025-12-10", ends="2025-12-10")
+    for kind, ends in (("amended", None), ("terminated", "2025-12-11")):
+        with refused("JS001", "it has no later version"):
+            execute(loaded, VERSION, agreement="A1", kind=kind, effective="2025-12-11", ends=ends)
 
 
 # ---------------------------------------------------------------- commitments
@@ -412,10 +441,12 @@ def test_commitment__of_two_bookings_at_once_for_the_last_available_won_exactly_
         ({"budget__committed__P2": -150_000_000, "budget__executed__P2": 150_000_000},
          {"budget__committed__P2": -1, "budget__executed__P2": 1}, "commitment_not_overspent"),
         ({"deposit__P1": -7, "cash__bank": 7}, {"deposit__P1": 8, "cash__bank": -8}, "deposit_not_overdrawn"),
+        ({"advance__hospital__H1__P1": 7, "agency__advance": -7},
+         {"advance__hospital__H1__P1": -8, "agency__advance": 8}, "advance_not_overdrawn"),
     ],
-    ids=["available", "commitment", "deposit"],
+    ids=["available", "commitment", "deposit", "advance"],
 )  # fmt: skip
-def test_books__no_budget_account_and_no_deposit_is_overdrawn(loaded, allowed, one_more, constraint):
+def test_books__no_budget_account_no_deposit_and_no_advance_is_overdrawn(loaded, allowed, one_more, constraint):
     post(loaded, entry("allowed", **allowed))
     with refused("23514", constraint):
         post(loaded, entry("one more", **one_more))

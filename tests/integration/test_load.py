@@ -278,7 +278,7 @@ def test_load__descriptions_closing_months_and_growing_lists_may_change(loaded, 
     with loaded.connect() as connection:
         terms = programme_terms(connection, "V25")
         records = connection.execute(text("SELECT kind, amount_krw FROM budget_record ORDER BY id")).all()
-        payee = connection.scalar(text("SELECT payee_name FROM party WHERE code = 'H1'"))
+        payee = connection.scalar(text("SELECT name FROM party_payee WHERE party = 'H1'"))
     assert terms.projects["P1"].closes == Month(2026, 1)
     assert terms.projects["P2"].grant_krw == 190_000_000
     assert terms.projects["P2"].lines[0].limits[-1] == (date(2026, 1, 1), 190_000_000)

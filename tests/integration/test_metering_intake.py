@@ -207,8 +207,10 @@ LATER = (
     " WHERE code = 'P2'",
     "INSERT INTO agreement SELECT 'A9', 'P9', starts, ends, self_pay_mode, 0, over_limit, signed_at FROM agreement"
     " WHERE code = 'A2'",
-    "INSERT INTO agreement_line (programme, code, agreement, project, supplier, category, self_pay_bp)"
-    " VALUES ('V25', 'L99', 'A1', 'P1', 'H1', 'processing', 1500)",
+    "INSERT INTO agreement_version SELECT 'A9', kind, effective, ends, '{}', '', NULL, NULL, NULL, recorded_at"
+    " FROM agreement_version WHERE agreement = 'A2' AND kind = 'signed'",
+    "INSERT INTO agreement_line (programme, code, agreement, project, supplier, category, self_pay_bp, starts)"
+    " VALUES ('V25', 'L99', 'A1', 'P1', 'H1', 'processing', 1500, '2025-09-15')",
 )
 
 
