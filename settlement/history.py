@@ -6,6 +6,7 @@ from fractions import Fraction
 from sqlalchemy import Connection, text
 
 from core.month import Month
+from settlement.forecast import Executed
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -41,6 +42,22 @@ def line_totals(connection: Connection, programme: str, month: Month) -> dict[st
     return {
         row.line: LineTotals(**{key: value for key, value in row._mapping.items() if key != "line"}) for row in rows
     }
+
+
+def executed_by_month(connection: Connection, programme: str) -> dict[str, dict[Month, Executed]]:
+    """What each locked month executed of each line, and the line's limit in it, by line code."""
+    rows = connection.execute(
+        text(
+            "SELECT line, month, voucher_krw, limit_krw FROM line_settlement JOIN month_lock USING (programme, month)"
+            " WHERE programme = :programme ORDER BY line, month"
+        ),
+        {"programme": programme},
+    )
+    found: dict[str, dict[Month, Executed]] = {}
+    for row in rows:
+        executed = Executed(voucher_krw=row.voucher_krw, limit_krw=row.limit_krw)
+        found.setdefault(row.line, {})[Month.of(row.month)] = executed
+    return found
 
 
 def incentive_history(connection: Connection, programme: str, month: Month) -> IncentiveHistory:
