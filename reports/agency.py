@@ -118,9 +118,9 @@ def _form(document: Document, figures: Figures, asked: Sequence[Request]) -> Non
     )
     form.labels(("사업", f"{terms.code} · 회계연도 {terms.fiscal_year}", 3), ("요청 번호", document.number, 3))
     form.spacer(8)
-    sentence = (
-        f"위 사업의 {month_title(figures)} 정산이 확정되어 아래와 같이 공급기관에 대한 바우처 지급과 회수를 요청합니다."
-    )
+    granted = terms.funding == "company"
+    receivers = "수요기업에 대한 지원금" if granted else "공급기관에 대한 바우처"
+    sentence = f"위 사업의 {month_title(figures)} 정산이 확정되어 아래와 같이 {receivers} 지급과 회수를 요청합니다."
     form.place(("sentence", sentence, form.printed), height=22)
     form.spacer(4)
     paid, recovered = sum(one.paid_krw for one in asked), sum(one.recovered_krw for one in asked)
@@ -134,7 +134,11 @@ def _form(document: Document, figures: Figures, asked: Sequence[Request]) -> Non
     )
     form.spacer(10)
     form.place(
-        ("sentence", "붙임  1. 지급명세 1부.  2. 병원 정산서 각 1부.  3. 세금계산서 목록 1부.  끝.", form.printed),
+        (
+            "sentence",
+            f"붙임  1. 지급명세 1부.  2. {'기업' if granted else '병원'} 정산서 각 1부.  3. 세금계산서 목록 1부.  끝.",
+            form.printed,
+        ),
         height=20,
     )
     form.spacer(12)

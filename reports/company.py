@@ -5,6 +5,7 @@ from datetime import date
 
 from reports.data_table import DataTable
 from reports.figures import OPERATOR_KINDS, Charge, Entry, Figures, Settled
+from reports.grant import grant_table
 from reports.layout import Column, Document, Form, Row, combined
 from reports.trace import write_trace
 from reports.wording import (
@@ -116,9 +117,16 @@ class _Statement:
         self._bill()
         self._limits()
         self._deposits()
+        granted = figures.terms.funding == "company"
+        if granted:
+            self.document.totals["company_grant_krw"] = grant_table(form, figures, self.projects)
         form.note(
             "부가가치세는 바우처로 지급되지 않으며 전액 기업이 부담합니다. "
-            "바우처 금액은 전담기관이 공급기관에 직접 지급합니다.",
+            + (
+                "지원금은 전담기관이 기업에 지급하고, 공급기관에는 기업이 직접 지급합니다."
+                if granted
+                else "바우처 금액은 전담기관이 공급기관에 직접 지급합니다."
+            ),
             "노란 바탕은 앞선 달의 정정이 들어 있는 행, △는 음수입니다. "
             "세부 내역은 「청구내역」, 금액별 참조번호는 「근거」 시트에 있습니다.",
         )
@@ -149,13 +157,16 @@ class _Statement:
         deposits = [f"balance:deposit:{code}@{figures.month}" for code in self.projects if self._has_deposit(code)]
         rows = rows or [self._nothing()]
         total_row = form.sheet.last_row + 3 + len(rows)
+        lines = joined([f"line:{figures.month}/{one.line}" for one in self.lines])
+        granted = figures.terms.funding == "company"
         blank = [None] * 6
         after = [
             Row(values=["차감", "자부담 선납금에서 충당", *blank, -drawn, None, "표 3" if deposits else ""],
-                ref=joined(deposits) or joined([f"line:{figures.month}/{one.line}" for one in self.lines])
-                or f"sum:I{total_row}", item="선납금 충당"),
+                ref=joined(deposits) or lines or f"sum:I{total_row}", item="선납금 충당"),
+            *([Row(values=["차감", "공급기관에 기업이 직접 지급", *blank, -self._past_books(), None, ""],
+                   ref=lines or f"sum:I{total_row}", item="직접 지급")] if granted else []),
             Row(values=["납부", "납부할 금액", *blank, self.due_krw, None, self._channel()],
-                ref=f"sum:I{total_row}:I{total_row + 1}", item="납부할 금액", total=True),
+                ref=f"sum:I{total_row}:I{total_row + 1 + granted}", item="납부할 금액", total=True),
         ]  # fmt: skip
         place = form.table("1. 정산 내역", BILL, rows, self._bill_total(), after)
         checks = form.sums(place, *range(2, 10))
@@ -163,12 +174,17 @@ class _Statement:
             5: form.foots(place, (1, 2), (1, 3), (-1, 4)),
             9: combined(form.foots(place, (1, 4), (-1, 5), (-1, 6), (-1, 7)),
                         form.foots(place, (1, 6), (1, 7), (-1, 8)),
-                        form.cells((1, place.total, 9), (1, place.total + 1, 9), (-1, place.total + 2, 9))),
+                        form.cells((1, place.total, 9), *((1, place.total + 1 + row, 9) for row in range(1 + granted)),
+                                   (-1, place.total + 2 + granted, 9))),
         }  # fmt: skip
         form.check_cells({column: combined(check, wide[column]) if column in wide else check
                           for column, check in checks.items()})  # fmt: skip
         self.document.totals["company_total_krw"] = form.value(place.total, 9)
-        self.document.totals["company_due_krw"] = form.value(place.total + 2, 9)
+        self.document.totals["company_due_krw"] = form.value(place.total + 2 + granted, 9)
+
+    def _past_books(self) -> int:
+        """What the company pays its suppliers itself, past the programme's books, beside the grant."""
+        return sum(one.own_krw - one.owed_krw for one in self.lines)
 
     def _nothing(self) -> Row:
         nothing = joined([f"charge:{self.figures.month}/{code}/*/*/*" for code in self.projects])
@@ -217,6 +233,7 @@ class _Statement:
             if entry.kind == "settle" and entry.subject in codes_of_lines
         )  # fmt: skip
         own = sum(posted(f"receivable:company:{code}", "settle", *OPERATOR_KINDS) for code in codes)
+        own += self._past_books()
         direct = sum(one.excess_krw for one in self.lines) + vat
         direct += sum(one.amount_krw for one in self.charges if one.line is None)
         corrected = sum(one.amount_krw for one in self.charges if one.correction)

@@ -208,8 +208,11 @@ class Figures:
                 sums[code] = sums.get(code, 0) + krw
         return {code: krw for code, krw in sorted(sums.items()) if krw}
 
-    def agency_paid(self, project: str, months: Iterable[Month] | None = None) -> int:
-        """What the agency paid out for a project, offset advances included, taken up by the closes of some months."""
+    def agency_paid(self, project: str | None, months: Iterable[Month] | None = None) -> int:
+        """What the agency paid out for a project, offset advances included, taken up by the closes of some months.
+
+        `project` None: to the operator, whose account names no project.
+        """
         among = None if months is None else set(months)
         return -sum(
             entry.sum_of("receivable:agency")
@@ -218,12 +221,13 @@ class Figures:
         )
 
     @cached_property
-    def _paid_for(self) -> dict[str, list[Entry]]:
-        """Payments and offset advances by the project that they were for."""
-        found: dict[str, list[Entry]] = {}
+    def _paid_for(self) -> dict[str | None, list[Entry]]:
+        """Payments and offset advances by the project that they were for; None: the operator's."""
+        found: dict[str | None, list[Entry]] = {}
         for entry in self.entries:
             if entry.kind in ("payment", "advance_offset"):
-                for project in {code.rpartition(":")[2] for code in entry.postings if code.startswith("payable:")}:
+                for code in (code for code in entry.postings if code.startswith("payable:")):
+                    project = None if code == "payable:operator" else code.rpartition(":")[2]
                     found.setdefault(project, []).append(entry)
         return found
 

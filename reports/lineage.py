@@ -227,8 +227,12 @@ def _balance(connection: Connection, rest: str) -> Found:
         ),
         {"account": account, "month": Month.parse(month).first},
     ).all()
-    known = rows or connection.scalars(text("SELECT 1 FROM account WHERE code = :account"), {"account": account}).all()
-    _require(f"balance:{rest}", known)
+    known = (
+        rows
+        or account.startswith("budget:")
+        or connection.scalars(text("SELECT 1 FROM account WHERE code = :account"), {"account": account}).all()
+    )
+    _require(f"balance:{rest}", [known] if known else [])  # a programme without a budget has no budget accounts
     charges = [one for row in rows for one in _charges_of_entry(connection, row.programme, row.reference)]
     return Found(
         amount_krw=sum(row.amount_krw for row in rows),

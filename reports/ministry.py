@@ -13,6 +13,7 @@ from reports.execution import (
 )
 from reports.figures import Figures
 from reports.layout import Column, Document, Form, Placed, Row, combined
+from reports.sources import source_executions
 from reports.ties import Finding
 from reports.trace import write_trace
 from reports.wording import new_document, project_label, rate
@@ -67,7 +68,7 @@ FINDINGS = (
     Column(title="내용", kind="text", width=84),
     Column(title="근거", kind="text", width=40),
 )
-PROGRAMME = "사업 단위"
+PROGRAMME, OPERATOR = "사업 단위", "운영기관 지급"
 
 
 def ministry_statement(figures: Figures, findings: Sequence[Finding]) -> Document:
@@ -75,6 +76,8 @@ def ministry_statement(figures: Figures, findings: Sequence[Finding]) -> Documen
     document = new_document(figures, "부처 예산집행현황", "statement", figures.terms.ministry)
     _by_project(document, figures)
     _by_category(document, figures)
+    if figures.terms.sources:
+        _by_source(document, figures)
     _paid_sheet(document, figures)
     _months_sheet(document, figures)
     _findings_sheet(document, figures, findings)
@@ -84,7 +87,6 @@ def ministry_statement(figures: Figures, findings: Sequence[Finding]) -> Documen
 
 # ---------------------------------------------------------------------- the budget tables
 def _budget_rows(figures: Figures, rows: Sequence[Execution]) -> list[Row]:
-    shown = [*rows, available_execution(figures, sum(row.original_krw for row in rows))]
     month, budget = figures.month, figures.budget_krw
     return [
         *(
@@ -93,7 +95,7 @@ def _budget_rows(figures: Figures, rows: Sequence[Execution]) -> list[Row]:
                         one.executed_krw, 0, one.left_krw, rate(one.executed_krw, one.current_krw), 0, 0, one.note],
                 ref=one.refs, item=one.label,
             )
-            for one in shown
+            for one in rows
         ),
         Row(
             values=[PROGRAMME, 0, 0, 0, 0, budget.get("grant_received", 0), 0, 0, 0, None, budget.get("interest", 0), 0,
@@ -104,6 +106,10 @@ def _budget_rows(figures: Figures, rows: Sequence[Execution]) -> list[Row]:
             item=PROGRAMME,
         ),
     ]  # fmt: skip
+
+
+def _with_available(figures: Figures, rows: Sequence[Execution]) -> list[Execution]:
+    return [*rows, available_execution(figures, sum(row.original_krw for row in rows))]
 
 
 def _budget_table(form: Form, title: str, first: str, figures: Figures, rows: Sequence[Execution]) -> Placed:
@@ -133,7 +139,7 @@ def _by_project(document: Document, figures: Figures) -> None:
         f"{date_text(figures.month.last)} 기준 · {terms.name} ({terms.code}) · {ministry}"
         f" · 회계연도 {terms.fiscal_year}",
     )
-    rows = project_executions(figures)
+    rows = _with_available(figures, project_executions(figures))
     place = _budget_table(form, "1. 과제별 예산집행", "과제", figures, rows)
     _identities(form, figures, place)
     form.note(
@@ -180,8 +186,20 @@ def _by_category(document: Document, figures: Figures) -> None:
         f"{date_text(figures.month.last)} 기준 · {figures.terms.name} ({figures.terms.code})",
         approval=False,
     )
-    _budget_table(form, "비목별 예산집행", "비목", figures, category_executions(figures))
+    _budget_table(form, "비목별 예산집행", "비목", figures, _with_available(figures, category_executions(figures)))
     form.note("종료된 과제의 남은 한도는 그 비목의 증감(△)으로 빠져 미협약(가용)으로 돌아갑니다.")
+    form.finish(first_figure_row=7)
+
+
+def _by_source(document: Document, figures: Figures) -> None:
+    form = Form(document, "재원별", WIDTHS)
+    form.header(
+        "예산집행현황 (재원별)",
+        f"{date_text(figures.month.last)} 기준 · {figures.terms.name} ({figures.terms.code})",
+        approval=False,
+    )
+    _budget_table(form, "재원별 예산집행", "재원", figures, source_executions(figures))
+    form.note("집행액은 협약 line마다 집행 누계를 분담률로 나눈 것의 합입니다 (최대잔여법, 단수는 재원 코드 순).")
     form.finish(first_figure_row=7)
 
 
@@ -195,7 +213,7 @@ def _paid_sheet(document: Document, figures: Figures) -> None:
         approval=False,
     )
     codes = sorted(figures.terms.projects)
-    rows = [_paid_row(figures, code) for code in codes]
+    rows = [*(_paid_row(figures, code) for code in codes), *_operator_paid(figures)]
     balances = figures.balances()
     executed = sum(krw for code, krw in balances.items() if code.startswith("budget:executed:"))
     committed = sum(krw for code, krw in balances.items() if code.startswith("budget:committed:"))
@@ -215,6 +233,15 @@ def _paid_sheet(document: Document, figures: Figures) -> None:
         "공급가액 누계 = 집행 누계(바우처) + 자부담 누계 + 초과분 누계."
     )
     form.finish(first_figure_row=7)
+
+
+def _operator_paid(figures: Figures) -> list[Row]:
+    """What the agency paid the operator for metered usage: its account names no project."""
+    paid = figures.agency_paid(None)
+    if not paid:
+        return []
+    row = [OPERATOR, 0, 0, 0, paid, -paid, None, 0, 0, 0, 0, "집행은 과제별 행에 있음"]
+    return [Row(values=row, ref=f"balance:payable:operator@{figures.month}", item=OPERATOR)]
 
 
 def _paid_row(figures: Figures, code: str) -> Row:
@@ -272,7 +299,7 @@ def _month_rows(figures: Figures) -> list[Row]:
     for month in figures.months:
         settled = [one for one in figures.settled if one.month == month]
         now = sum(one.voucher_krw for one in settled)
-        out = sum(figures.agency_paid(code, [month]) for code in figures.terms.projects)
+        out = sum(figures.agency_paid(code, [month]) for code in (*figures.terms.projects, None))
         executed, paid = executed + now, paid + out
         current += figures.transfers_krw.get(month, 0)
         direct = figures.direct_krw.get(month, 0) + sum(one.excess_krw for one in settled)

@@ -11,6 +11,7 @@ from core.month import Month
 from registry.values import ProgrammeTerms
 from settlement.line import LineResult
 from settlement.matrix import LineFlow, Matrix, matrix
+from settlement.source import source_shares
 
 LINE_FIGURES = ("supply_krw", "voucher_krw", "self_pay_krw", "excess_krw", "vat_krw", "held_krw")
 
@@ -171,4 +172,8 @@ def month_figures(connection: Connection, terms: ProgrammeTerms, month: Month) -
         "hospital": hospital_figures(lines, incentive["shares"]),
         "incentive": incentive,
         "budget": budget_figures(connection, terms, month),
+        "sources": {
+            code: {"executed_krw": one.executed_krw, "executed_month_krw": one.executed_month_krw}
+            for code, one in source_shares(lines, terms.sources).items()
+        },
     }
