@@ -33,7 +33,7 @@ class MissingRate:
 
 @dataclass(frozen=True, kw_only=True)
 class MeteredLine:
-    """An agreement line whose supply is the usage of a meter on the local days of its agreement, inclusive."""
+    """An agreement line whose supply is the usage of a meter on its local days, inclusive."""
 
     code: str
     supplier: str
@@ -54,7 +54,7 @@ def metered_lines(terms: ProgrammeTerms) -> dict[tuple[str, str], list[MeteredLi
                 if line.meter is not None:
                     found[project.code, line.meter].append(
                         MeteredLine(code=line.code, supplier=line.supplier, tax=terms.categories[line.category].tax,
-                                    starts=agreement.starts, ends=agreement.ends)
+                                    starts=line.starts, ends=line.ends)
                     )  # fmt: skip
     return found
 

@@ -3,6 +3,7 @@
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
+from datetime import date
 from decimal import Decimal
 
 from core.money import BASIS_POINTS
@@ -212,17 +213,20 @@ def _category(programme: Programme, line: Line) -> Category | None:
 
 
 def _meters(programme: Programme, agreement: Agreement) -> Iterator[str]:
-    """Usage of a meter is supply of one line."""
+    """Usage of a meter is supply of one line at a time; another may follow when it has ended."""
+    paths = {line.code: path for path, line in placed_lines(agreement)}
+    ended = {code: one.effective for one in agreement.amendment for code in one.end_lines}
     taken: dict[str, str] = {}
-    for number, line in enumerate(agreement.line, start=1):
+    for line, starts in lines_of(agreement):
         category = _category(programme, line)
         if category is None or category.meter is None:
             continue
-        other = taken.setdefault(category.meter, line.code)
-        if other != line.code:
+        other = taken.get(category.meter)
+        taken[category.meter] = line.code
+        if other is not None and ended.get(other, date.max) > starts:
             yield (
-                f".line[{number}].category: {category.meter} 사용량의 줄이 이미 있습니다: {other} "
-                "(one line of a meter an agreement)."
+                f".{paths[line.code]}.category: {category.meter} 사용량의 줄이 이미 있습니다: {other} "
+                "(one line of a meter at a time)."
             )
 
 
