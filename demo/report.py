@@ -7,7 +7,6 @@ from reports.ties import Finding
 
 Say = Callable[[str, str], str]
 BAR = 48
-SHOWN_FINDINGS = 12
 
 
 def differences(months: Sequence[Mapping], checked: Mapping) -> int:
@@ -104,12 +103,17 @@ def _month_row(month: Mapping) -> tuple[str, ...]:
 
 
 def _findings(say: Say, findings: Sequence[Finding]) -> str:
+    """How often each check found something, with its first finding."""
     if not findings:
         return say("점검 결과: 지적 사항이 없습니다.", "Findings: none.")
-    shown = [f"  {one.level:5} {one.check}: {one.message}" for one in findings[:SHOWN_FINDINGS]]
-    more = len(findings) - len(shown)
-    rest = [say(f"  … 그 밖에 {more}건", f"  … and {more} more")] if more > 0 else []
-    return "\n".join([say(f"점검 결과 {len(findings)}건", f"Findings: {len(findings)}"), *shown, *rest])
+    by_check: dict[tuple[str, str], list[Finding]] = {}
+    for one in findings:
+        by_check.setdefault((one.level, one.check), []).append(one)
+    shown = [
+        f"  {level:5} {check} ({len(found)}): {say(found[0].message, found[0].english or found[0].message)}"
+        for (level, check), found in by_check.items()
+    ]
+    return "\n".join([say(f"점검 결과 {len(findings)}건", f"Findings: {len(findings)}"), *shown])
 
 
 def wide(text: str) -> int:

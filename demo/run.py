@@ -96,9 +96,8 @@ def _findings() -> list[Finding]:
     """What the auditors' checks found at each close, each finding once."""
     found: dict[tuple[str, str], Finding] = {}
     with service_engine(Settings.from_environment()).connect() as connection:
-        terms = programme_terms(connection, PROGRAMME)
         for month in MONTHS:
-            for one in audit.findings(connection, terms, month):
+            for one in audit.findings(connection, programme_terms(connection, PROGRAMME, month), month):
                 found.setdefault((one.check, one.message), one)
     return sorted(found.values(), key=lambda one: (one.level, one.check))
 

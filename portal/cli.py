@@ -13,8 +13,8 @@ MODULES = {
     "topics": "kafka", "produce": "kafka", "consume": "consume", "replay": "consume",
     "status": "operations", "anomalies": "operations",
     "month": "closing", "statements": "closing", "verify": "closing",
-    "year-end": "year_end", "forecast": "forecast",
-    "balances": "books", "payments": "books", "trace": "books", "export": "export", "seal": "seal",
+    "year-end": "year_end", "forecast": "forecast", "results": "results",
+    "audit": "audit", "balances": "books", "payments": "books", "trace": "books", "export": "export", "seal": "seal",
 }  # fmt: skip
 
 

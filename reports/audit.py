@@ -1,167 +1,135 @@
-"""The auditors' checks of a month (domain.md §9) that the books and the reference data answer by themselves."""
+"""The auditors' checks (domain.md §9): one flat list, and what they find at a month's close or as the books stand."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from datetime import datetime
 
 from sqlalchemy import Connection, text
 
-from core.month import Month, kst_day
-from metering.usage import Evidence, raw_exports, revived_volumes, undeleted_volumes
+from core.month import Month
+from ledger.books import last_number
+from metering.usage import last_mark
+from registry.terms import programme_terms
 from registry.values import ProgrammeTerms
+from reports import audit_agreements as agreements
+from reports import audit_books as books
+from reports import audit_limits as limits
+from reports import audit_lines as lines
+from reports import audit_payments as payments
+from reports import audit_space as space
+from reports import audit_work as work
+from reports.audit_scope import Found, Scope
 from reports.ties import Finding
 
 
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One check: what findings call it, how grave they are, and what finds them. docs/audit.md describes each."""
+
+    name: str
+    level: str
+    find: Callable[[Scope], Iterable[Found]]
+
+
+CHECKS = tuple(
+    Check(name=name, level=level, find=find)
+    for name, level, find in (
+        ("VAT inside the grant", "ERROR", lines.vat_inside_grant),
+        ("spending before the deposit", "ERROR", lines.charged_before_deposit),
+        ("spending before the deposit", "WARN",
+         lines.held("deposit", "자부담 선납금이 확인되지 않아", "until the deposit is there")),
+        ("line limit exceeded", "ERROR", limits.line_limit),
+        ("project grant exceeded", "ERROR", limits.project_grant),
+        ("tier grant cap exceeded", "ERROR", limits.tier_grant_cap),
+        ("price cap exceeded", "ERROR", limits.price_cap),
+        ("appropriation exceeded", "ERROR", limits.appropriation),
+        ("category overrun", "ERROR", limits.category_overrun),
+        ("work outside the agreement", "ERROR", work.outside_agreement),
+        ("work outside its permit", "ERROR", work.outside_permit),
+        ("project without a permit", "WARN", agreements.without_permit),
+        ("amendment dated after the spend", "WARN", lines.amended_after_spend),
+        ("held beyond grant_limit", "WARN", lines.held("grant_limit", "지원 한도를 넘어", "beyond the grant limit")),
+        ("held beyond price_cap", "WARN", lines.held("price_cap", "과제 금액 상한을 넘어", "beyond the price cap")),
+        ("same work claimed twice", "ERROR", work.charged_twice),
+        ("same work claimed twice", "WARN", work.alike),
+        ("charge differs from the acceptance", "ERROR", work.charge_against_acceptance),
+        ("document differs from its charges", "ERROR", payments.document_against_charges),
+        ("payment differs from the settlement", "ERROR", payments.paid_too_much),
+        ("payment differs from the settlement", "WARN", payments.not_yet_paid),
+        ("payee is no party to the agreement", "ERROR", payments.other_payee),
+        ("payee is no party to the agreement", "WARN", payments.unknown_payee),
+        ("recovery due from hospital", "WARN", lines.recoveries),
+        ("year-end bulk spending", "WARN", limits.year_end_bulk),
+        ("G below its target", "ERROR", lines.grant_below_share),
+        ("G below its target", "WARN", limits.below_target),
+        ("project below its tier's rule", "WARN", agreements.below_tier_rule),
+        ("more projects than slots", "WARN", agreements.slots_exceeded),
+        ("missing evidence", "ERROR", work.no_event),
+        ("missing evidence", "WARN", agreements.without_evidence),
+        ("closed month rewritten", "ERROR", books.closed_month_rewritten),
+        ("no deletion certificate after the agreement", "ERROR", space.kept),
+        ("snapshot after certified deletion", "ERROR", space.revived),
+        ("raw data exported", "ERROR", space.raw_exported),
+    )
+)  # fmt: skip
+
+
 def findings(connection: Connection, terms: ProgrammeTerms, month: Month) -> list[Finding]:
-    """Every finding at a month's close, errors first; each with references that `trace` follows."""
+    """What all checks find at a month's close, at its run's marks, or as it stands when it was not run.
+
+    `terms`: as they counted in that month. Errors first; each finding with references that `trace` follows.
+    """
+    scope = _scope(connection, terms, month)
     found = [
-        *_held(connection, terms, month),
-        *_amended_after_spend(connection, terms, month),
-        *_recoveries(connection, terms, month),
-        *_without_permit(terms),
-        *_tier_rules(connection, terms),
-        *_left_the_space(connection, terms, month),
+        Finding(level=check.level, check=check.name, message=one.korean, english=one.english, refs=one.refs)
+        for check in CHECKS
+        for one in check.find(scope)
     ]
-    return sorted(found, key=lambda one: (one.level != "ERROR", one.check, one.message))
+    return sorted(found, key=_order)
 
 
-def _held(connection: Connection, terms: ProgrammeTerms, month: Month) -> Iterator[Finding]:
-    rows = connection.execute(
-        text(
-            "SELECT line, project, held_krw, held_reason FROM line_settlement"
-            " WHERE programme = :programme AND month = :month AND held_krw > 0 ORDER BY line"
-        ),
-        {"programme": terms.code, "month": month.first},
+def audit(connection: Connection, programme: str, month: Month | None, now: datetime) -> list[Finding]:
+    """The findings of a programme's month; without one, of every month that was run and of the books as they stand.
+
+    A finding that several months show comes once.
+    """
+    found: dict[tuple[str, str, str], Finding] = {}
+    for one in [month] if month else [*_months_run(connection, programme), _as_it_stands(connection, programme, now)]:
+        for finding in findings(connection, programme_terms(connection, programme, one), one):
+            found.setdefault((finding.level, finding.check, finding.message), finding)
+    return sorted(found.values(), key=_order)
+
+
+def _order(one: Finding) -> tuple:
+    return one.level != "ERROR", one.check, one.message
+
+
+def _months_run(connection: Connection, programme: str) -> list[Month]:
+    rows = connection.scalars(
+        text("SELECT month FROM month_run WHERE programme = :programme ORDER BY month"), {"programme": programme}
     )
-    checks = {
-        "deposit": ("spending before the deposit", "자부담 선납금이 확인되지 않아"),
-        "grant_limit": ("held beyond grant_limit", "지원 한도를 넘어"),
-        "price_cap": ("held beyond price_cap", "과제 금액 상한을 넘어"),
-    }
-    for row in rows:
-        check, why = checks[row.held_reason]
-        yield Finding(
-            level="WARN",
-            check=check,
-            message=f"{row.line} ({row.project}): {why} {row.held_krw:,}원이 보류되어 있습니다.",
-            refs=(f"line:{month}/{row.line}",),
-        )
+    return [Month.of(day) for day in rows]
 
 
-def _amended_after_spend(connection: Connection, terms: ProgrammeTerms, month: Month) -> Iterator[Finding]:
-    """Work accepted before an amendment raised its line's limit, and charged because of it."""
-    rows = connection.execute(
-        text(
-            "SELECT charge.line, charge.key, charge.project, charge.kind, service_month, effective, amount_krw"
-            " FROM charge JOIN agreement_line ON agreement_line.programme = charge.programme"
-            "  AND agreement_line.code = charge.line"
-            " JOIN line_limit ON line_limit.line = agreement_line.id AND lower(line_limit.valid) = charge.month"
-            " WHERE charge.programme = :programme AND charge.month = :month AND service_month < charge.month"
-            "  AND amount_krw > 0 AND quantity_base = 0 AND (accepted_at AT TIME ZONE 'Asia/Seoul')::date < effective"
-            " ORDER BY charge.id"
-        ),
-        {"programme": terms.code, "month": month.first},
+def _as_it_stands(connection: Connection, programme: str, now: datetime) -> Month:
+    """The month of the instant, or the one after the last that was run."""
+    run = _months_run(connection, programme)
+    return max(Month.at(now), run[-1] + 1) if run else Month.at(now)
+
+
+def _scope(connection: Connection, terms: ProgrammeTerms, month: Month) -> Scope:
+    at = {"programme": terms.code, "month": month.first}
+    marks = connection.execute(
+        text("SELECT intake_mark, journal_mark FROM month_run WHERE programme = :programme AND month = :month"), at
+    ).one_or_none()
+    settled = connection.scalar(
+        text("SELECT max(month) FROM line_settlement WHERE programme = :programme AND month <= :month"), at
     )
-    for row in rows:
-        reference = f"charge:{month}/{row.project}/{Month.of(row.service_month)}/{row.kind}/{row.key}"
-        yield Finding(
-            level="WARN",
-            check="amendment dated after the spend",
-            message=(
-                f"{row.key}: {row.effective} 협약변경으로 그 전에 검수된 작업 {row.amount_krw:,}원이 집행되었습니다."
-            ),
-            refs=(reference, f"line:{month}/{row.line}"),
-        )
-
-
-def _recoveries(connection: Connection, terms: ProgrammeTerms, month: Month) -> Iterator[Finding]:
-    rows = connection.execute(
-        text(
-            "SELECT supplier, project, sum(voucher_krw)::bigint AS agency_krw,"
-            " sum(self_pay_krw + excess_krw + vat_krw)::bigint AS company_krw FROM line_settlement"
-            " WHERE programme = :programme AND month = :month GROUP BY supplier, project"
-            " HAVING sum(voucher_krw) < 0 OR sum(self_pay_krw + excess_krw + vat_krw) < 0 ORDER BY 1, 2"
-        ),
-        {"programme": terms.code, "month": month.first},
+    return Scope(
+        connection=connection,
+        terms=terms,
+        month=month,
+        settled=Month.of(settled) if settled else None,
+        intake_mark=marks.intake_mark if marks else last_mark(connection),
+        journal_mark=marks.journal_mark if marks else last_number(connection, terms.code),
     )
-    for row in rows:
-        yield Finding(
-            level="WARN",
-            check="recovery due from hospital",
-            message=(
-                f"{row.supplier} · {row.project}: 전담기관에 {max(-row.agency_krw, 0):,}원, "
-                f"기업 측에 {max(-row.company_krw, 0):,}원을 돌려주어야 합니다."
-            ),
-            refs=(f"balance:payable:hospital:{row.supplier}:{row.project}@{month}",),
-        )
-
-
-def _left_the_space(connection: Connection, terms: ProgrammeTerms, month: Month) -> Iterator[Finding]:
-    """Raw data exported, and data that stayed: of events frozen with the month, up to its end."""
-    mark = connection.scalar(
-        text("SELECT intake_mark FROM month_run WHERE programme = :programme AND month = :month"),
-        {"programme": terms.code, "month": month.first},
-    )
-    projects = sorted(terms.projects)
-    ends = {one.code: max(each.ends for each in one.agreements) for one in terms.projects.values() if one.agreements}
-    for one in raw_exports(connection, projects, mark):
-        yield from _until(month, one, "raw data exported", f"원천 데이터가 반출되었습니다 ({one.subject}).")
-    for one in revived_volumes(connection, projects, mark):
-        message = f"삭제 증명서가 나온 볼륨 {one.subject} 에 다시 데이터가 있습니다."
-        yield from _until(month, one, "snapshot after certified deletion", message)
-    for one in undeleted_volumes(connection, ends, mark, month.last):
-        message = f"협약이 {ends[one.project]} 에 끝났으나 분석 영역의 볼륨 {one.subject} 에 삭제 증명서가 없습니다."
-        yield from _until(month, one, "no deletion certificate after the agreement", message)
-
-
-def _until(month: Month, one: Evidence, check: str, message: str) -> Iterator[Finding]:
-    if one.at < month.end:
-        text_ = f"{one.project}: {kst_day(one.at)} {message}"
-        yield Finding(level="ERROR", check=check, message=text_, refs=(one.reference,))
-
-
-def _without_permit(terms: ProgrammeTerms) -> Iterator[Finding]:
-    for code, project in sorted(terms.projects.items()):
-        if not project.permits:
-            yield Finding(
-                level="WARN",
-                check="project without a permit",
-                message=f"{code}: 등록된 IRB·DRB 승인이 없습니다.",
-                refs=(f"registry:project/{code}",),
-            )
-
-
-def _tier_rules(connection: Connection, terms: ProgrammeTerms) -> Iterator[Finding]:
-    """A project that does not meet its tier's rule, and tiers with more projects than slots."""
-    rows = connection.execute(
-        text(
-            "SELECT project.code, tier.code AS tier, tier.slots, tier.min_modalities, tier.min_suppliers,"
-            " cardinality(modalities) AS modalities, (SELECT count(DISTINCT supplier) FROM agreement_line"
-            "  WHERE agreement_line.project = project.code) AS suppliers,"
-            " rank() OVER (PARTITION BY tier.code ORDER BY project.code) AS place"
-            " FROM project JOIN tier ON tier.programme = project.programme AND tier.code = project.tier"
-            " WHERE project.programme = :programme ORDER BY project.code"
-        ),
-        {"programme": terms.code},
-    )
-    for row in rows:
-        rules = [
-            actual >= wanted
-            for actual, wanted in ((row.modalities, row.min_modalities), (row.suppliers, row.min_suppliers))
-            if wanted is not None
-        ]
-        if rules and not any(rules):
-            yield Finding(
-                level="WARN",
-                check="project below its tier's rule",
-                message=(
-                    f"{row.code}: {row.tier} 기준(데이터 종류 {row.min_modalities}종 또는 "
-                    f"공급병원 {row.min_suppliers}곳 이상)에 못 미칩니다."
-                ),
-                refs=(f"registry:project/{row.code}",),
-            )
-        if row.slots is not None and row.place > row.slots:
-            yield Finding(
-                level="WARN",
-                check="more projects than slots",
-                message=f"{row.code}: {row.tier} 과제가 {row.slots}개 내외를 넘습니다.",
-                refs=(f"registry:project/{row.code}",),
-            )

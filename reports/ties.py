@@ -30,12 +30,16 @@ class Tie:
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One finding of a check (domain.md §9): `level` ERROR or WARN, `refs` lead to the lines behind it."""
+    """One finding of a check (domain.md §9): `level` ERROR or WARN, `refs` lead to the lines behind it.
+
+    `message` is Korean; `english` says the same where the check is bilingual.
+    """
 
     level: str
     check: str
     message: str
     refs: tuple[str, ...] = ()
+    english: str = ""
 
     def __post_init__(self):
         if self.level not in LEVELS:

@@ -57,14 +57,14 @@ def template(server, admin):
         if not connection.scalar(text("SELECT 1 FROM pg_database WHERE datname = :name"), {"name": name}):
             building = f"building_{os.getpid()}"
             connection.exec_driver_sql(f"CREATE DATABASE {building}")
-            schema.initialise(_settings(server, building))
+            schema.initialise(database_settings(server, building))
             database.dispose_engines()
             connection.exec_driver_sql(f"ALTER DATABASE {building} RENAME TO {name}")
         connection.execute(text("SELECT pg_advisory_unlock(1)"))
     return name
 
 
-def _settings(server, name: str) -> Settings:
+def database_settings(server, name: str) -> Settings:
     return Settings(
         database_url=server.url("jeongsan_test", "test", name),
         database_owner_url=server.url("postgres", server.password, name),
@@ -81,7 +81,7 @@ def new_database(server, admin, template, monkeypatch):
         made.append(f"test_{os.getpid()}_{next(numbers)}")
         with admin.connect() as connection:
             connection.exec_driver_sql(f"CREATE DATABASE {made[-1]} TEMPLATE {template} STRATEGY WAL_LOG")
-        settings = _settings(server, made[-1])
+        settings = database_settings(server, made[-1])
         monkeypatch.setenv("DATABASE_URL", settings.database_url)
         monkeypatch.setenv("DATABASE_OWNER_URL", settings.database_owner_url)
         return settings

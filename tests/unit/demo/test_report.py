@@ -58,11 +58,10 @@ def test_report__says_the_same_in_english(tmp_path):
     assert not re.search("[가-힣]", shown)
 
 
-def test_report__many_findings_are_cut_and_counted(tmp_path):
-    many = [Finding(level="WARN", check="held", message=f"L{number}") for number in range(20)]
-    shown = rendered(tmp_path, findings=many)
-    assert "점검 결과 20건" in shown
-    assert "그 밖에 8건" in shown
+def test_report__findings_of_a_check_are_counted_with_the_first_of_them(tmp_path):
+    many = [Finding(level="WARN", check="held", message=f"보류 {n}", english=f"held {n}") for n in range(20)]
+    assert "점검 결과 20건\n  WARN  held (20): 보류 0\n" in rendered(tmp_path, findings=many)
+    assert "Findings: 20\n  WARN  held (20): held 0\n" in rendered(tmp_path, findings=many, lang=1)
 
 
 def test_percent__is_rounded_half_up():
