@@ -15,6 +15,8 @@ from core.month import Month, kst_day
 from ledger import books
 from ledger.journal import NewEntry
 
+FROZEN = ("deposit:", "advance:")
+
 
 @dataclass(frozen=True, kw_only=True)
 class ImportResult:
@@ -30,7 +32,7 @@ def import_payments(engine: Engine, path: Path, now: datetime, programme: str | 
     """Books a payments file in one transaction; `programme` narrows accounts that several programmes have.
 
     Raises BadInput for bad rows, RuleRefused for other content under a used reference and for a deposit's refund
-    between freeze and lock; nothing of the file is booked then.
+    or an advance taken back between freeze and lock; nothing of the file is booked then.
     """
     rows = read_payments(path)
     with engine.begin() as connection:
@@ -79,11 +81,11 @@ def _known(
 def _refuse_frozen_refunds(
     connection: Connection, matches: Sequence[tuple[PaymentRow, Match | str]], file: str
 ) -> None:
-    """A deposit that a frozen month counts on is not paid back before that month is locked."""
+    """A deposit or an advance that a frozen month counts on does not go back before that month is locked."""
     refunds = [
         (row, match)
         for row, match in matches
-        if isinstance(match, Match) and row.amount_krw < 0 and row.account.startswith("deposit:")
+        if isinstance(match, Match) and row.amount_krw < 0 and row.account.startswith(FROZEN)
     ]
     for programme in sorted({match.programme for _, match in refunds}):
         books.lock_books(connection, programme)
@@ -97,8 +99,8 @@ def _refuse_frozen_refunds(
         )
     )
     refused = [
-        f"{file}:{row.line}: {row.account}: 사업 {match.programme}의 월 정산이 진행 중이라 선납금을 "
-        "환급할 수 없습니다. 마감 뒤에 다시 가져오세요 (no refund of a deposit between freeze and lock)."
+        f"{file}:{row.line}: {row.account}: 사업 {match.programme}의 월 정산이 진행 중이라 선납금과 "
+        "선금을 돌려줄 수 없습니다. 마감 뒤에 다시 가져오세요 (no refund between freeze and lock)."
         for row, match in refunds
         if match.programme in frozen
     ]

@@ -1,11 +1,15 @@
-"""What a later version of an agreement may not undo: its end, and work and usage that are there (domain.md §1)."""
+"""What a later version of an agreement may not undo: its end, and work and usage that are there (domain.md §1).
+
+And what comes too late: an agreement of a project that has ended.
+"""
 
 from collections.abc import Iterator, Mapping
 from datetime import date, timedelta
 
 from sqlalchemy import Connection
 
-from core.month import kst_day
+from core.month import Month, kst_day
+from ledger import books
 from metering.usage import allocated_usage, last_mark, work_items
 from registry.agreement_life import last_day, lines_of
 from registry.changes import Change, Key, Plan, added, is_draft
@@ -14,13 +18,25 @@ from registry.reference import Agreement
 
 
 def agreement_refusals(connection: Connection, plan: Plan, view: View, places: Mapping[Key, str]) -> list[str]:
-    """Amendments of a terminated agreement, and ends before work or usage that stands, each with its path."""
-    found = []
+    """Amendments of a terminated agreement, ends before work or usage that stands, and agreements of a project whose
+    last month is closed, each with its path."""
+    found = list(_ended_projects(connection, plan, view, places))
     for (kind, code), change in plan.changed.items():
         if kind == "agreement" and not is_draft(change.old):
             place = places[kind, code]
             found += [f"{place}{problem}" for problem in _refusals(connection, view, change)]
     return found
+
+
+def _ended_projects(connection: Connection, plan: Plan, view: View, places: Mapping[Key, str]) -> Iterator[str]:
+    drafts = {key for key, change in plan.changed.items() if is_draft(change.old)}
+    for (kind, code), table in plan.moved.items():
+        if kind != "agreement" or is_draft(table) or ((kind, code) in plan.changed and (kind, code) not in drafts):
+            continue
+        project = view.get("project", table.project)
+        closed = books.locked_months(connection, project.programme)
+        if project.closes and closed and Month.parse(project.closes) <= closed[-1]:
+            yield f"{places[kind, code]}: {project.code}: {project.closes}에 끝난 과제입니다 (it has ended)."
 
 
 def _refusals(connection: Connection, view: View, change: Change) -> Iterator[str]:
