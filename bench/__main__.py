@@ -1,11 +1,11 @@
-"""`python -m bench [--full] [intake] [consume] [month] [statements]`: runs the benchmarks and prints one table."""
+"""`python -m bench [--full] [NAME…]`: runs the benchmarks of those names, or all, and prints one table."""
 
 import importlib
 import sys
 
 from bench.table import Row, render
 
-BENCHMARKS = ("intake", "consume", "month", "statements")
+BENCHMARKS = ("intake", "consume", "books", "month", "statements")
 FULL = "--full"  # the long ones as well: 10^7 events through the broker
 
 

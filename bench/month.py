@@ -1,4 +1,5 @@
-"""The monthly run over 10^5 and 10^6 raw events with the same work: what follows rating must not grow with them."""
+"""The monthly run: over 10^5 and 10^6 raw events with the same work, where what follows rating must not grow with them,
+and of 8, 80 and 800 projects."""
 
 import contextlib
 import io
@@ -11,17 +12,19 @@ from datetime import timedelta
 from pathlib import Path
 
 from bench.place import fresh_database, in_environment, timed
+from bench.projects import EIGHT, projects, registry
 from bench.table import Row, seconds, times
 from closing.run import STEPS
 from core.database import owner_engine
 from core.settings import Settings
 from demo import work
-from demo.programme import REGISTRY, projects
 from demo.sent import MONTHS, instant, local
 from demo.service import call
 
 SIZES = (100_000, 1_000_000)
 REPEATS = 5
+PROJECTS = (8, 80, 800)
+SLICES = 100  # of GPU usage for each of so many projects
 MONTH = MONTHS[0]
 PROGRAMME = "MAIDV-2025"
 NOW = "2025-10-03T09:00:00+09:00"
@@ -35,6 +38,31 @@ def rows() -> Iterator[Row]:
         yield _row(f"month run: {step}", small[step], large[step])
     yield _row("month run: split to lock", sum(map(small.get, late)), sum(map(large.get, late)), "≤ 1.30×")
     yield _row("month run: all", sum(small.values()), sum(large.values()))
+    yield from _by_projects()
+
+
+def _by_projects() -> Iterator[Row]:
+    """Seconds of one run through all steps with 8, 80 and 800 projects, each with as much work and usage."""
+    first = 0.0
+    for count in PROJECTS:
+        with fresh_database() as prepared:
+            _prepare(prepared, count * SLICES, count)
+            if not first:
+                _whole(prepared)  # imports what a run needs
+            took = statistics.median(_whole(prepared) for _ in range(1 if count == PROJECTS[-1] else REPEATS))
+        first = first or took
+        yield Row(
+            what=f"month run: {count} projects",
+            result=seconds(took),
+            ratio=f"{times(took / first)} of {PROJECTS[0]}" if count > PROJECTS[0] else "",
+            goal="≤ 120×" if count == PROJECTS[-1] else "",
+        )
+
+
+def _whole(prepared: Settings) -> float:
+    with fresh_database(copy_of=prepared), contextlib.redirect_stderr(io.StringIO()):
+        call("month", "show", MONTH, "--programme", PROGRAMME)  # opens the connection
+        return timed(lambda: _run_until(STEPS[-1]))
 
 
 def _row(what: str, small_s: float, large_s: float, goal: str = "") -> Row:
@@ -64,12 +92,13 @@ def _run_until(step: str) -> None:
     call("month", "run", MONTH, "--programme", PROGRAMME, "--until", step, now=NOW)
 
 
-def _prepare(settings: Settings, size: int) -> None:
-    print(f"    {size:,} events …", file=sys.stderr, flush=True)
-    call("load", REGISTRY, now="2025-09-01T09:00:00+09:00")
+def _prepare(settings: Settings, size: int, count: int = EIGHT) -> None:
+    print(f"    {size:,} events, {count} projects …", file=sys.stderr, flush=True)
     with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / "events.jsonl"
-        _write(path, size)
+        path, loaded = Path(folder) / "events.jsonl", Path(folder) / "registry.toml"
+        loaded.write_text(registry(count))
+        call("load", loaded, now="2025-09-01T09:00:00+09:00")
+        _write(path, size, count)
         call("ingest", path, now="2025-10-02T09:00:00+09:00")
     engine = owner_engine(settings)
     with engine.connect().execution_options(isolation_level="AUTOCOMMIT") as connection:
@@ -77,9 +106,9 @@ def _prepare(settings: Settings, size: int) -> None:
         connection.exec_driver_sql("CHECKPOINT")
 
 
-def _write(path: Path, size: int) -> None:
-    """`size` GPU slices over the month's days and the eight projects, and the same deliveries whatever the size."""
-    rng, among = random.Random(size), projects()
+def _write(path: Path, size: int, count: int) -> None:
+    """`size` GPU slices over the month's days and the projects, and the same deliveries of each whatever the size."""
+    rng, among = random.Random(size), projects(count)
     delivered = [one for project in among for one in work.deliveries(random.Random(1), project)]
     sent = [event for one in delivered for event in work.told(one, -1) if event.known_at < MONTH.end]
     begin = local(MONTH.first)

@@ -5,10 +5,17 @@ from datetime import date, datetime
 
 from sqlalchemy import Connection, insert, text
 
-from core.database import copy_rows
+from core.database import copy_into
 from core.month import Month, kst_day
 from ledger.journal import CHAIN_START, NewEntry, entry_hash
 from ledger.models import ProgrammeLock
+
+POSTING = {"entry_id": "int8", "account_id": "int4", "amount_krw": "int8"}
+ENTRY = {
+    "id": "int8", "programme": "text", "number": "int4", "month": "date", "kind": "text", "memo": "text",
+    "reference": "text", "posting_count": "int4", "recorded_at": "timestamptz", "previous_hash": "bytea",
+    "hash": "bytea",
+}  # fmt: skip
 
 
 def lock_books(connection: Connection, programme: str) -> None:
@@ -41,16 +48,19 @@ def post(
         rows.append((entry_id, programme, number, month.first, entry.kind, entry.memo, entry.reference,
                      len(entry.postings), recorded_at, previous, digest))  # fmt: skip
         previous = digest
-    copy_rows(
-        connection, "posting", ("entry_id", "account_id", "amount_krw"),
-        ((entry_id, accounts[code], amount) for entry_id, entry in zip(ids, entries, strict=True)
-         for code, amount in entry.postings.items()),
-    )  # fmt: skip
-    copy_rows(
-        connection, "entry", ("id", "programme", "number", "month", "kind", "memo", "reference", "posting_count",
-                              "recorded_at", "previous_hash", "hash"), rows,
-    )  # fmt: skip
+    postings = [(entry_id, accounts[code], amount) for entry_id, entry in zip(ids, entries, strict=True)
+                for code, amount in entry.postings.items()]  # fmt: skip
+    _copy(connection, "posting", POSTING, postings)
+    _copy(connection, "entry", ENTRY, rows)
     return ids
+
+
+def _copy(connection: Connection, table: str, types: dict[str, str], rows: Sequence[tuple]) -> None:
+    """Binary COPY: with the types known, psycopg writes a row without asking each value what it is."""
+    with copy_into(connection, table, types, binary=True) as copy:
+        copy.set_types(list(types.values()))
+        for row in rows:
+            copy.write_row(row)
 
 
 def _account_ids(connection: Connection, programme: str, codes: set[str]) -> dict[str, int]:

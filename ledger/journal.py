@@ -39,7 +39,7 @@ def canonical_json(programme: str, number: int, month: date, entry: NewEntry) ->
     """
     postings = ",".join([f"{quoted(code)}:{amount}" for code, amount in sorted(entry.postings.items())])
     return (
-        f'{{"kind":{quoted(entry.kind)},"memo":{quoted(entry.memo)},"month":"{month:%Y-%m}","number":{number},'
+        f'{{"kind":{quoted(entry.kind)},"memo":{quoted(entry.memo)},"month":"{month.isoformat()[:7]}","number":{number},'
         f'"postings":{{{postings}}},"programme":{quoted(programme)},"reference":{quoted(entry.reference)}}}'
     )
 
