@@ -87,9 +87,9 @@ def _outside(project: str, shown: str) -> Hold:
 
 
 def _check_work(project: ProjectTerms, values: Mapping[str, Any]) -> Hold | None:
-    line = next((one for one in project.lines if one.code == values["line"]), None)
+    line = next((one for one in project.lines if one.code == values["line"] and one.meter is None), None)
     if line is None:
-        detail = f"data.line: '{values['line']}' 은(는) 과제 {project.code} 의 항목이 아닙니다 (no line of the project)"
+        detail = f"data.line: '{values['line']}' 은(는) 과제 {project.code} 의 작업 항목이 아닙니다 (no line of work)"
         return Hold(reason="unknown_line", detail=detail)
     day = kst_day(moment_of(instant(values["performed"], "performed")[0]))
     if not line.starts <= day <= line.ends:

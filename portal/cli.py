@@ -11,7 +11,7 @@ MODULES = {
     "init": "reference", "load": "reference",
     "ingest": "metering", "intake": "metering", "quarantine": "metering", "usage": "metering",
     "topics": "kafka", "produce": "kafka", "consume": "consume", "replay": "consume",
-    "status": "operations", "anomalies": "operations",
+    "status": "operations", "anomalies": "operations", "budget": "budget",
     "month": "closing", "statements": "closing", "verify": "closing",
     "year-end": "year_end", "forecast": "forecast",
     "audit": "audit", "balances": "books", "payments": "books", "trace": "books", "export": "export", "seal": "seal",

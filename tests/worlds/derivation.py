@@ -5,7 +5,7 @@ from fractions import Fraction
 
 from tests.worlds.known import Known, day_of, day_start_us
 from tests.worlds.parts import BP, Books, Figures, Item, Terms, difference, largest_remainder, smax, split
-from tests.worlds.usage import Prices, bounds_us, month_of, months, operator_charges, price
+from tests.worlds.usage import Lines, Prices, bounds_us, month_of, months, price, usage_charges
 
 
 class Programme:
@@ -28,6 +28,7 @@ class Programme:
         self.parties = {one["code"]: one for one in registry["party"]}
         self.projects = {one["code"]: one for one in registry["project"]}
         self.prices = Prices(registry)
+        self.metered = Lines(registry)
         after = month_of(bounds_us(self.books.locked[-1])[1]) if self.books.locked else ""
         for agreement in registry["agreement"]:
             for line in agreement["line"]:
@@ -56,6 +57,8 @@ class Programme:
             company = self.parties[self.projects[agreement["project"]]["company"]]
             for line in agreement["line"]:
                 category = categories[line["category"]]
+                operators = line["supplier"] == self.programme.get("operator")
+                granted = self.programme.get("funding") == "company"
                 found.append(
                     Terms(
                         code=line["code"],
@@ -66,6 +69,7 @@ class Programme:
                         rate_bp=line.get("self_pay_bp", self.programme["self_pay_bp"].get(company["size"])),
                         limit_krw=self.limit_krw(line["code"], month),
                         company_pays=agreement["over_limit"] == "company_pays",
+                        paid_to="company" if granted else "operator" if operators else "hospital",
                     )
                 )
         return found
@@ -139,17 +143,23 @@ class Programme:
         """Settles a month; its figures in the shape of `month show`."""
         books, terms = self.books, self.terms(month)
         items = self.items(known, month)
+        used = usage_charges(known, self.prices, self.metered, self.programme.get("operator"), month)
+        items += [self._metered(one) for one in used if one["line"]]
         self._confirm()
         by_line = {one.code: one for one in terms}
         self._fund(items, by_line)
         charges, vat = Counter(), Counter()
-        for key, krw in operator_charges(known, self.prices, self.programme.get("operator"), month).items():
-            charges[key], vat[key] = krw, krw // 10
+        for one in (one for one in used if not one["line"]):
+            key = (one["kind"], one["project"], one["month"], one["name"])
+            charges[key] += one["krw"]
+            vat[key] += one["krw"] // 10
         lines = {one.code: Counter() for one in terms}
         served = Counter()
         keys = self._charge_keys(items)
         for item in items:
-            key = (item.kind, item.project, month_of(item.at), keys[item.key])
+            key = (item.kind, item.project, item.service or month_of(item.at), keys[item.key])
+            if item.service:  # usage of a line and of none may have one name
+                key = (*key, item.line)
             tax = item.charged_krw // 10 if by_line[item.line].taxed else 0
             charges[key] += item.charged_krw
             vat[key] += tax
@@ -160,13 +170,40 @@ class Programme:
             charges[key], vat[key] = krw, krw // 10
         for one in terms:
             split(lines[one.code], one)
+        self._pass_through(used)
         figures = self._book(month, terms, charges, vat, lines, items)
         for item in items:
             if item.charged_krw:
                 books.place.setdefault((item.key, item.line), len(books.locked))
-        books.bare |= {(item.key, item.line): "/" not in keys[item.key].split("/", 1)[1] for item in items}
+        works = [item for item in items if not item.service]
+        books.bare |= {(item.key, item.line): "/" not in keys[item.key].split("/", 1)[1] for item in works}
         books.locked.append(month)
         return figures
+
+    def _metered(self, one: dict) -> Item:
+        """A service month's usage as supply of its line; its place is the month's end."""
+        return Item(
+            kind=one["kind"],
+            name=one["name"],
+            service=one["month"],
+            key=one["key"],
+            work=one["key"],
+            project=one["project"],
+            line=one["line"]["code"],
+            at=bounds_us(one["month"])[1],
+            rated_krw=one["krw"],
+            contribution=Fraction(0),
+        )
+
+    def _pass_through(self, used: list[dict]) -> None:
+        """The operator owes infrastructure firms the cost price of all that was used."""
+        costs = Counter()
+        for one in used:
+            costs[one["payee"]] += one["cost_krw"]
+        for firm, krw in difference(costs, self.books.costs).items():
+            if krw:
+                self._post({"payable:operator": krw, f"payable:infra:{firm}": -krw})
+        self.books.costs = costs
 
     def _confirm(self) -> None:
         for agreement in self.registry["agreement"]:
@@ -197,8 +234,8 @@ class Programme:
     def _charge_keys(self, items: list[Item]) -> dict[tuple, str]:
         """LINE/work for the first acceptance, LINE/work/acceptance for others; what was booked keeps its form."""
         taken = {item.work for item in items if self.books.bare.get((item.key, item.line))}
-        keys = {}
-        for item in sorted(items, key=lambda one: (one.at, one.key)):
+        keys = {item.key: item.name for item in items if item.service}
+        for item in sorted((one for one in items if not one.service), key=lambda one: (one.at, one.key)):
             bare = self.books.bare.get((item.key, item.line))
             if bare is None:
                 bare = item.work not in taken
@@ -240,11 +277,13 @@ class Programme:
         for project, krw in shown.owed.items():
             companies[self.projects[project]["company"]].update(total_krw=krw, due_krw=krw - draws[project])
         books.charges, books.vat, books.lines = charges, vat, defaultdict(Counter, lines)
+        named = defaultdict(lambda: (0, 0, False))
+        for key in delta:
+            krw, tax, _ = named[key[:4]]
+            named[key[:4]] = (krw + delta[key], tax + delta_vat[key], key[2] < month)
         names = ("supply_krw", "voucher_krw", "self_pay_krw", "excess_krw", "vat_krw")
         return {
-            "charges": {
-                key: (delta[key], delta_vat[key], key[2] < month) for key in delta if delta[key] or delta_vat[key]
-            },
+            "charges": {key: one for key, one in named.items() if one[0] or one[1]},
             "lines": {
                 code: {name: one[name] for name in names} | {"held_krw": lines[code]["held_krw"]}
                 for code, one in moved.items()
@@ -254,14 +293,27 @@ class Programme:
             "hospital": shown.hospitals,
             "incentive": incentive,
             "budget": self._budget(month, of_line, moved),
+            "sources": self._sources(lines, moved),
         }
 
     def _settle(self, line: Terms, one: Counter, shown: Figures) -> None:
         """A line's month: its books, its place in the matrix, what company and hospital see of it."""
         own = one["self_pay_krw"] + one["excess_krw"] + one["vat_krw"]
-        shown.matrix["voucher"][line.supplier] += one["voucher_krw"]
-        shown.matrix["self_pay"][line.supplier] += one["self_pay_krw"]
-        shown.matrix["company_direct"][line.supplier] += one["excess_krw"] + one["vat_krw"]
+        use = "operator_usage" if line.paid_to == "operator" else line.supplier
+        shown.matrix["voucher"][use] += one["voucher_krw"]
+        shown.matrix["self_pay"][use] += one["self_pay_krw"]
+        shown.matrix["company_direct"][use] += one["excess_krw"] + one["vat_krw"]
+        executed = {f"budget:executed:{line.project}": one["voucher_krw"]}
+        if line.paid_to == "company":  # it pays its suppliers itself
+            grant = one["voucher_krw"]
+            self._post({"receivable:agency": grant, f"payable:company:{line.project}": -grant} | executed)
+            return
+        if line.paid_to == "operator":
+            shown.owed[line.project] += own
+            company = f"receivable:company:{line.project}"
+            grant = one["voucher_krw"]
+            self._post({"receivable:agency": grant, company: own, "payable:operator": -own - grant} | executed)
+            return
         shown.owed[line.project] += own
         hospital = shown.hospitals[line.supplier]
         hospital.update({name: one[name] for name in ("supply_krw", "vat_krw", "voucher_krw")}, from_company_krw=own)
@@ -270,8 +322,8 @@ class Programme:
                 "receivable:agency": one["voucher_krw"],
                 f"receivable:company:{line.project}": own,
                 f"payable:hospital:{line.supplier}:{line.project}": -own - one["voucher_krw"],
-                f"budget:executed:{line.project}": one["voucher_krw"],
             }
+            | executed
         )
 
     def _charge_operator(self, key: tuple, krw: int, tax: int, shown: Figures) -> None:
@@ -281,12 +333,24 @@ class Programme:
         if kind == "fee":
             self._post({company: krw + tax, "income:platform_fee": -krw, "vat:operator": -tax})
             shown.matrix["company_direct"]["platform_fee"] += krw + tax
-        elif kind in ("gpu", "storage"):
+        elif kind in ("gpu", "storage") and len(key) == 4:
             self._post({company: krw + tax, "payable:operator": -krw - tax})
             shown.matrix["company_direct"]["operator_usage"] += krw + tax
         else:
             return
         shown.owed[project] += krw + tax
+
+    def _sources(self, lines: dict[str, Counter], moved: dict[str, Counter]) -> dict:
+        """What each source of funds executed of every line's voucher, now and before."""
+        weights = {one["code"]: Fraction(one["share_bp"]) for one in self.programme.get("source", [])}
+        executed, before = Counter(), Counter()
+        for code, one in lines.items():
+            executed.update(largest_remainder(one["voucher_krw"], weights))
+            before.update(largest_remainder(one["voucher_krw"] - moved[code]["voucher_krw"], weights))
+        return {
+            code: {"executed_krw": executed[code], "executed_month_krw": executed[code] - before[code]}
+            for code in weights
+        }
 
     def _post(self, postings: dict[str, int]) -> None:
         for account, krw in postings.items():
@@ -322,7 +386,7 @@ class Programme:
         self._post({payer: pool, "incentive:pool": -pool})
         reached = defaultdict(Fraction)
         for item in items:
-            if item.charged_krw == item.rated_krw:
+            if item.contribution and item.charged_krw == item.rated_krw:
                 reached[of_line[item.line].supplier] += item.contribution
         for code in reached.keys() | books.contribution.keys():
             books.waiting[code] += reached[code] - books.contribution[code]

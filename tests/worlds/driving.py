@@ -10,6 +10,7 @@ from tests.worlds.generator import LOADED, toml
 from tests.worlds.known import Intake, Known
 from tests.worlds.usage import usage_rows
 
+SHOWN = ("lines", "matrix", "company", "hospital", "incentive", "budget", "sources")
 MEASURES = ("lines", "matrix", "company", "hospital", "incentive", "budget")
 
 
@@ -107,7 +108,7 @@ class Drive:
         found += differences(f"{month} dry run", self._figures(dry), self._figures(got))
         want = self.programme.run(known, month)
         self.shown[month] = self._figures(got)
-        found += differences(month, {name: want[name] for name in ("charges", *MEASURES)}, self.shown[month])
+        found += differences(month, {name: want[name] for name in ("charges", *SHOWN)}, self.shown[month])
         if (got["state"], got["differences"]) != ("locked", 0):
             found.append(f"{month}: {got['state']} with {got['differences']} differences")
         found += differences(f"{month} balances", self.programme.balances(), self.call("balances", *options))
@@ -115,7 +116,7 @@ class Drive:
         return found + differences(f"{month} paid", self.programme.balances(), self.call("balances", *options))
 
     def _figures(self, answer: dict) -> dict:
-        return {"charges": charges(answer["charges"])} | {name: answer[name] for name in MEASURES}
+        return {"charges": charges(answer["charges"])} | {name: answer[name] for name in SHOWN}
 
     def _amend(self, code: str, amendment: dict, now: str) -> None:
         """Loads an amendment on both sides; the product refuses one below what was executed."""
@@ -143,8 +144,12 @@ class Drive:
         for account, krw in sorted(balances.items()):
             if account.startswith("receivable:company:") and rng.random() < 0.8:
                 rows.append((account, self._part(krw), rng.choice(["bank", "stripe"])))
-            elif account in ("payable:operator",) or account.startswith("payable:incentive:"):
+            elif account.startswith(("payable:operator", "payable:incentive:", "payable:infra:")):
                 rows += [(account, self._part(-krw), "bank")] if rng.random() < 0.7 else []
+                if account == "payable:operator" and rng.random() < 0.5:
+                    rows.append((account, self._part(self._operators_voucher()), "agency"))
+            elif account.startswith("payable:company:"):
+                rows += [(account, self._part(-krw), "agency")] if rng.random() < 0.7 else []
             elif account.startswith("payable:hospital:"):
                 rows += self._to_hospital(account, -krw)
             elif account.startswith("deposit:") and account.removeprefix("deposit:") in self.programme.books.closed:
@@ -152,6 +157,10 @@ class Drive:
         if balances.get("cash:stripe", 0) > 0:
             rows.append(("cash:stripe", balances["cash:stripe"], "bank"))
         return [row for row in rows if row[1]] + ([("receivable:company:P77", 5, "bank")] if rng.random() < 0.3 else [])
+
+    def _operators_voucher(self) -> int:
+        operators = {one.code for one in self.programme.terms(next(reversed(self.shown))) if one.paid_to == "operator"}
+        return sum(self.programme.books.lines[code]["voucher_krw"] for code in operators)
 
     def _to_hospital(self, account: str, owed_krw: int) -> list[tuple]:
         _, _, hospital, project = account.split(":")

@@ -149,6 +149,8 @@ def _registry(rng: Random) -> dict:
             {"code": "free", "name": "면세", "voucher": True, "tax": "exempt"},
             {"code": "export", "name": "영세", "voucher": True, "tax": "zero"},
             {"code": "direct", "name": "직접", "voucher": False, "tax": "taxable"},
+            {"code": "gpu", "name": "GPU", "meter": "gpu", "tax": rng.choice(["taxable", "taxable", "exempt"])},
+            {"code": "disk", "name": "저장", "meter": "storage", "voucher": rng.random() < 0.8},
         ],
         "weight": [
             {"modality": "imaging", "unit": "study", "weight": rng.choice(["3", "0.333"])},
@@ -164,9 +166,10 @@ def _registry(rng: Random) -> dict:
         ],
         "interest": [{"on": date(2025, 11, 30), "krw": 11}, {"on": date(2025, 12, 1), "krw": rng.randint(1, 999)}],
     }
+    programme |= _funding(rng)
     agreements, permits, places = [], [], []
     for number, code in enumerate(projects, start=1):
-        agreements.append(_agreement(rng, number, code, hospitals))
+        agreements.append(_agreement(rng, number, code, hospitals, deposits=programme["funding"] == "hospital"))
         permits += _permits(rng, agreements[-1], hospitals)
         places.append(
             {
@@ -187,6 +190,8 @@ def _registry(rng: Random) -> dict:
             _party(1, "MOHW", "ministry"),
             _party(2, "KHIS", "agency"),
             _party(3, "OP", "operator"),
+            _party(4, "I1", "infra"),
+            _party(5, "I2", "infra"),
             *(
                 _party(10 + n, code, "company", size=rng.choice(["small", "medium"]))
                 for n, code in enumerate(companies)
@@ -203,7 +208,34 @@ def _registry(rng: Random) -> dict:
     }
 
 
-def _agreement(rng: Random, number: int, project: str, hospitals: list[str]) -> dict:
+def _funding(rng: Random) -> dict:
+    """Who the grant is paid to, and the funds that share it."""
+    found = {"funding": rng.choice(["hospital"] * 4 + ["company"])}
+    if rng.random() < 0.4:
+        cuts = sorted(rng.sample(range(1, 10_000), rng.randint(0, 2)))
+        shares = [high - low for low, high in zip([0, *cuts], [*cuts, 10_000], strict=True)]
+        found["source"] = [
+            {"code": f"S{number}", "name": f"재원 {number}", "share_bp": share} for number, share in enumerate(shares)
+        ]
+    return found
+
+
+def _metered(rng: Random, number: int, hospitals: list[str]) -> list[dict]:
+    """Lines whose supply is usage: the operator's as a rule, or of a hospital's own machines."""
+    return [
+        {
+            "code": f"L{number}{index}",
+            "supplier": rng.choice(["OP", "OP", "OP", rng.choice(hospitals)]),
+            "category": category,
+            "grant_limit_krw": rng.randint(100_000, 20_000_000),
+            **({"self_pay_bp": rng.choice([0, 10_000, rng.randint(1, 9_999)])} if rng.random() < 0.25 else {}),
+        }
+        for index, category in ((8, "gpu"), (9, "disk"))
+        if rng.random() < 0.3
+    ]
+
+
+def _agreement(rng: Random, number: int, project: str, hospitals: list[str], *, deposits: bool) -> dict:
     lines = []
     for index in range(1, rng.randint(2, 4)):
         line = {
@@ -215,7 +247,8 @@ def _agreement(rng: Random, number: int, project: str, hospitals: list[str]) -> 
         if rng.random() < 0.25:
             line["self_pay_bp"] = rng.choice([0, 10_000, 1, 9_999, rng.randint(1, 9_999)])
         lines.append(line)
-    deposit = rng.random() < 0.4
+    lines += _metered(rng, number, hospitals)
+    deposit = deposits and rng.random() < 0.4
     agreement = {
         "code": f"A{number}",
         "project": project,
@@ -253,7 +286,7 @@ def _permits(rng: Random, agreement: dict, hospitals: list[str]) -> list[dict]:
         if rng.random() < 0.6:
             permit["expires_on"] = permit["approved_on"] + timedelta(days=rng.choice([30, 90, 400]))
         if rng.random() < 0.3:
-            line = rng.choice(agreement["line"])
+            line = rng.choice([one for one in agreement["line"] if one["category"] not in ("gpu", "disk")])
             permit |= {"fee_krw": rng.choice([500_000, 1_000_001]), "line": line["code"], "hospital": line["supplier"]}
         permits.append(permit)
     return permits
@@ -297,6 +330,9 @@ def _books(rng: Random, hospitals: list[str], projects: list[str]) -> list[dict]
         ]
     if rng.random() < 0.3:
         rng.choice(books)["rate"][0]["minimum_krw"] = rng.randint(1, 90_000)
+    for rate in (rate for book in books for rate in book["rate"]):
+        if rng.random() < 0.3:
+            rate |= {"payee": rng.choice(["I1", "I2"]), "cost_price_krw": rng.randint(0, 9_000)}
     for hospital in hospitals:
         for number, day in enumerate(
             [date(2025, 9, 1), *([date(2025, 11, rng.randint(1, 30))] if rng.random() < 0.5 else [])]
@@ -315,6 +351,7 @@ def _books(rng: Random, hospitals: list[str], projects: list[str]) -> list[dict]
                         "unit_price_krw": 54_321,
                     }
                 )
+            rates += operator(2000)
             books.append({"code": f"{hospital}-{number}", "supplier": hospital, "effective_from": day, "rate": rates})
     days = {(one["supplier"], one["effective_from"]) for one in books}
     return (

@@ -127,6 +127,8 @@ class Story:
     def _work(self, agreement: dict, first: int, last: int) -> None:
         rng = self.rng
         line = rng.choice(agreement["line"])
+        if line["code"] not in self._lines(agreement["project"]) and rng.random() < 0.9:
+            line = agreement["line"][0]
         work, unit, modality = rng.choice(
             [
                 ("study", "study", "imaging"),
@@ -252,7 +254,9 @@ class Story:
         return {}
 
     def _lines(self, project: str) -> list[str]:
-        return [line["code"] for one in self.registry["agreement"] if one["project"] == project for line in one["line"]]
+        """The lines of a project on which work is done."""
+        lines = [line for one in self.registry["agreement"] if one["project"] == project for line in one["line"]]
+        return [line["code"] for line in lines if line["category"] not in ("gpu", "disk")]
 
     def _spelled(self, event: dict) -> str:
         """One spelling of an event: unknown fields and another time change nothing."""

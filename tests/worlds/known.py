@@ -126,9 +126,12 @@ class Terms:
         self.lines = {}
         self.permits = defaultdict(list)
         self.projects = {one["code"] for one in registry["project"]}
+        metered = {one["code"] for one in registry["programme"][0]["category"] if one.get("meter")}
         for agreement in registry["agreement"]:
             self.agreements[agreement["project"]].append(agreement)
             for line in agreement["line"]:
+                if line["category"] in metered:  # usage is its supply: no work is done on it
+                    continue
                 self.lines[agreement["project"], line["code"]] = (agreement, line)
         for permit in registry.get("permit", []):
             self.permits[permit["project"]].append(permit)

@@ -10,9 +10,11 @@ BP = 10_000
 
 @dataclass(kw_only=True)
 class Item:
-    """Accepted work, or a permit's fee, priced: one charge line."""
+    """Accepted work, a permit's fee, or a service month's usage of an agreement line, priced: one charge line."""
 
     kind: str = "preparation"
+    name: str = ""  # of usage: what its charge is called
+    service: str = ""  # of usage: its month
     key: tuple
     work: tuple
     project: str
@@ -36,12 +38,14 @@ class Terms:
     rate_bp: int
     limit_krw: int
     company_pays: bool
+    paid_to: str
 
 
 @dataclass
 class Books:
     """What earlier months booked."""
 
+    costs: Counter = field(default_factory=Counter)  # infrastructure firm → won at cost price
     charges: Counter = field(default_factory=Counter)  # key → amount
     vat: Counter = field(default_factory=Counter)  # key → VAT
     lines: dict = field(default_factory=lambda: defaultdict(Counter))  # line → figures

@@ -131,30 +131,67 @@ def usage_rows(known: Known, month: str) -> dict[tuple, Fraction]:
     return {key: quantity for key, quantity in rows.items() if quantity}
 
 
-def operator_charges(known: Known, prices: Prices, operator: str, last: str) -> dict[tuple, int]:
-    """(kind, project, service month, key) → won, for GPU and storage up to a service month."""
+class Lines:
+    """The agreement lines whose supply is metered usage: who sells it, and on which days it is theirs."""
+
+    def __init__(self, registry: dict):
+        meters = {one["code"]: one.get("meter") for one in registry["programme"][0]["category"]}
+        self.found = defaultdict(list)
+        for agreement in registry["agreement"]:
+            for line in agreement["line"]:
+                if meters[line["category"]]:
+                    self.found[agreement["project"], meters[line["category"]]].append((agreement, line))
+
+    def on(self, day: date, project: str, meter: str) -> dict | None:
+        """The line that usage of a KST day belongs to."""
+        fits = (line for one, line in self.found[project, meter] if one["starts"] <= day <= one["ends"])
+        return next(fits, None)
+
+    def sellers(self, project: str, meter: str) -> set[str]:
+        """The suppliers of a project's lines of a meter."""
+        return {line["supplier"] for _, line in self.found[project, meter]}
+
+    def steps(self, project: str, meter: str) -> list[int]:
+        """Instants at which usage passes to a line, or from it."""
+        found = self.found[project, meter]
+        days = {one["starts"] for one, _ in found} | {one["ends"] + timedelta(days=1) for one, _ in found}
+        return sorted(map(day_start_us, days))
+
+
+def usage_charges(known: Known, prices: Prices, lines: Lines, operator: str, last: str) -> list[dict]:
+    """GPU and storage up to a service month, priced, each with the line it is supply of (None: the company's own)."""
     horizon = bounds_us(last)[1]
-    units = defaultdict(Fraction)  # (kind, project, month, dimension, day of the price, negotiated) → priced units
-    rates = {}
+    units = defaultdict(Fraction)  # (kind, project, month, dimension, day of the price, rest of the key) → priced units
+    found = {}
 
     def add(kind: str, project: str, name: str, start: int, end: int, per_us: Fraction) -> None:
         wanted = {"model" if kind == "gpu" else "class": name, "project": project}
-        for begin, stop in cut(start, min(end, horizon), prices.steps(operator, kind, **wanted)):
-            since, rate = prices.on(day_of(begin), operator, kind, **wanted)
+        steps = {one for who in {operator} | lines.sellers(project, kind) for one in prices.steps(who, kind, **wanted)}
+        for begin, stop in cut(start, min(end, horizon), sorted(steps.union(lines.steps(project, kind)))):
+            line = lines.on(day_of(begin), project, kind)
+            since, rate = prices.on(day_of(begin), line["supplier"] if line else operator, kind, **wanted)
             first, after = bounds_us(month_of(begin))
             span = 3600 * 10**6 if kind == "gpu" else GIB * (after - first)
-            key = (kind, project, month_of(begin), name, since, rate.get("project") is not None)
+            rest = ("/negotiated" if rate.get("project") else "", f"/line:{line['code']}" if line else "",
+                    f"/payee:{rate['payee']}" if "payee" in rate else "")  # fmt: skip
+            key = (kind, project, month_of(begin), name, since, rest)
             units[key] += (stop - begin) * per_us / span
-            rates[key] = rate
+            found[key] = rate, line
 
     for project, model, start, end, gpus in gpu_pieces(known):
         add("gpu", project, model, start, end, gpus)
     for project, _, name, start, end, size in storage_pieces(known, horizon):
         add("storage", project, name, start, end, Fraction(size))
-    charged, before = defaultdict(int), defaultdict(Fraction)
+    charged, before = [], defaultdict(Fraction)
     for key in sorted(units):
-        kind, project, month, name, since, _ = key
-        charged[kind, project, month, f"{name}@{since}"] += price(units[key], rates[key], before[key[:4]])
+        kind, project, month, name, since, rest = key
+        rate, line = found[key]
+        krw = price(units[key], rate, before[key[:4]])
+        cost = floor(units[key] * rate["cost_price_krw"]) if "payee" in rate else 0
+        charged.append({
+            "kind": kind, "project": project, "month": month, "name": f"{name}@{since}", "krw": krw, "line": line,
+            "payee": rate.get("payee"), "cost_krw": cost, "key": (kind, f"{kind}/{name}@{since}{''.join(rest)}", month),
+        })  # fmt: skip
         before[key[:4]] += units[key]
     return charged
 
