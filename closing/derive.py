@@ -12,7 +12,7 @@ from closing.inputs import MonthInputs
 from core.month import Month
 from ledger.journal import NewEntry
 from registry.values import ProgrammeTerms
-from settlement.incentive import Distribution, distribute, pool_of_fee
+from settlement.incentive import Distribution, contribution, distribute, pool_of_fee
 from settlement.line import LineResult, deposit_balances_krw, line_results, split_programme
 from settlement.split import ItemSplit, SupplyItem
 
@@ -142,9 +142,7 @@ def _contributions(inputs: MonthInputs, supply: Iterable[ChargeLine]) -> dict[st
         item = items.get(line.work_seq)
         weight = terms.weights.get((item.modality, item.unit)) if item is not None else None
         if weight is not None and line.held_krw == 0:
-            sums[line.supplier] += (
-                Fraction(line.quantity_base, 1000) * Fraction(weight) * Fraction(terms.qualities[line.supplier])
-            )
+            sums[line.supplier] += contribution(line.quantity_base, weight, terms.qualities[line.supplier])
     return dict(sums)
 
 

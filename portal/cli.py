@@ -13,7 +13,7 @@ MODULES = {
     "topics": "kafka", "produce": "kafka", "consume": "consume", "replay": "consume",
     "status": "operations", "anomalies": "operations", "budget": "budget",
     "month": "closing", "statements": "closing", "verify": "closing",
-    "year-end": "year_end", "forecast": "forecast",
+    "year-end": "year_end", "forecast": "forecast", "results": "results",
     "audit": "audit", "balances": "books", "payments": "books", "trace": "books", "export": "export", "seal": "seal",
 }  # fmt: skip
 

@@ -17,7 +17,10 @@ CHANGEABLE = {
     "project": {"closes"},
 }
 SET_ONCE = {"agreement": {"terminated"}}
-GROWING = {"programme": {"grant_received", "interest", "transfer", "carry_over"}, "agreement": {"amendment"}}
+GROWING = {
+    "programme": {"grant_received", "interest", "transfer", "carry_over"}, "agreement": {"amendment"},
+    "result": {"revenue"},
+}  # fmt: skip
 
 
 @dataclass(frozen=True, kw_only=True)

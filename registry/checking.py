@@ -20,6 +20,7 @@ from registry.reference import (
     Programme,
     Project,
     Rate,
+    Result,
     Table,
 )
 
@@ -54,7 +55,7 @@ def check(view: View, places: Mapping[Key, str]) -> list[str]:
     """What is wrong with the objects that have a place, each with its path in its file."""
     checks = {
         "party": _party, "programme": _programme, "project": _project, "agreement": _agreement,
-        "permit": _permit, "price_book": _price_book,
+        "permit": _permit, "price_book": _price_book, "result": _result,
     }  # fmt: skip
     problems = [
         f"{place}{problem}"
@@ -267,6 +268,20 @@ def _is_metered(view: View, project: str, line: Line) -> bool:
     programme = view.get("programme", view.programme_of(project))
     category = _category(programme, line) if programme else None
     return category is not None and category.meter is not None
+
+
+def _result(view: View, result: Result) -> Iterator[str]:
+    if view.get("project", result.project) is None:
+        yield f".project: '{result.project}': 등록되지 않은 과제입니다 (no such project)."
+    if result.evidence is not None and not (result.evidence.reference or result.evidence.sha256):
+        yield ".evidence: reference나 sha256을 적으세요 (a reference or a hash)."
+    if not result.datasets:
+        yield ".datasets: 성과에 쓰인 데이터를 하나 이상 적으세요 (a result has a data set or more)."
+    lines = {line.code for one in view.of("agreement") if one.project == result.project for line, _ in lines_of(one)}
+    for number, one in enumerate(result.datasets, start=1):
+        if one.line not in lines:
+            yield f".datasets[{number}].line: '{one.line}': 과제의 협약에 없는 줄입니다 (no such line of the project)."
+    yield from _twice("datasets", [one.line for one in result.datasets])
 
 
 SOLD_BY = {

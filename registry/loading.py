@@ -15,6 +15,7 @@ from registry.changes import Plan, added, content_of
 from registry.checking import View
 from registry.limits import grant_krw
 from registry.reference import Party, Permit, Programme, Project
+from registry.results import write_results
 
 BUDGET_LISTS = ("grant_received", "interest", "transfer")
 
@@ -30,6 +31,7 @@ def write(connection: Connection, changes: Plan, view: View, now: datetime, open
     _insert_permits(connection, new.get("permit", ()), view, open_months)
     _change(connection, changes)
     _insert_carry_overs(connection, changes)
+    write_results(connection, changes)
     _raise_grants(connection, changes, view)
     _remember(connection, changes, now)
 

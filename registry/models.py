@@ -281,6 +281,41 @@ class Permit(Base):
     )
 
 
+class Result(Base):
+    """A research result (연구성과) of a project, with its evidence; `sharing`: what is shared beside money."""
+
+    __tablename__ = "result"
+    code: Mapped[str] = mapped_column(Text, primary_key=True)
+    project: Mapped[str] = mapped_column(ForeignKey("project.code"))
+    kind: Mapped[str] = mapped_column(Text)
+    title: Mapped[str] = mapped_column(Text)
+    dated: Mapped[date]
+    evidence_reference: Mapped[str | None] = mapped_column(Text)
+    evidence_sha256: Mapped[str | None] = mapped_column(Text)
+    sharing: Mapped[str | None] = mapped_column(Text)
+    __table_args__ = (CheckConstraint("kind IN ('model','paper','patent')", name="kind"),)
+
+
+class ResultDataset(Base):
+    """Data that led to a result: what a line supplied; `works` empty: all of it."""
+
+    __tablename__ = "result_dataset"
+    result: Mapped[str] = mapped_column(ForeignKey("result.code"), primary_key=True)
+    line: Mapped[str] = mapped_column(Text, primary_key=True)
+    works: Mapped[list[str]] = mapped_column(ARRAY(Text))
+
+
+class ResultRevenue(Base):
+    """What a result earned on a local day, in won."""
+
+    __tablename__ = "result_revenue"
+    id: Mapped[int] = mapped_column(Identity(), primary_key=True)
+    result: Mapped[str] = mapped_column(ForeignKey("result.code"))
+    dated: Mapped[date]
+    amount_krw: Mapped[int] = mapped_column(BigInteger)
+    __table_args__ = (CheckConstraint("amount_krw > 0", name="more_than_nothing"),)
+
+
 class LoadedObject(Base):
     """What was loaded under a code, canonical, so that a second load is recognised and a silent edit refused."""
 

@@ -277,6 +277,36 @@ class PriceBook(Table, kw_only=True):
     rate: tuple[Rate, ...]
 
 
+class DataSet(Table, kw_only=True):
+    """Data that led to a result: what a line supplied, or only the named works of it (ids of performed work)."""
+
+    line: Code
+    works: tuple[Name, ...] = ()
+
+
+class Revenue(Table, kw_only=True):
+    """What a result earned on a local day, in won, to be shared by the hospitals of its data."""
+
+    on: date
+    krw: Annotated[int, Meta(ge=1, le=KRW_MAX)]
+
+
+class Result(Table, kw_only=True):
+    """A research result: a model, paper or patent, and the data sets that led to it. `sharing`: what is shared of it
+    other than money.
+    """
+
+    code: Code
+    project: Code
+    kind: Literal["model", "paper", "patent"]
+    title: Name
+    on: date
+    datasets: tuple[DataSet, ...]
+    evidence: Evidence | None = None
+    sharing: Name | None = None
+    revenue: tuple[Revenue, ...] = ()
+
+
 KINDS: dict[str, type[Table]] = {
     "party": Party,
     "programme": Programme,
@@ -284,4 +314,5 @@ KINDS: dict[str, type[Table]] = {
     "agreement": Agreement,
     "permit": Permit,
     "price_book": PriceBook,
+    "result": Result,
 }

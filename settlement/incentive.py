@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from decimal import Decimal
 from fractions import Fraction
 
 from core.money import BASIS_POINTS, largest_remainder
@@ -20,6 +21,19 @@ class Distribution:
     shares: dict[str, int]
     counted: dict[str, Fraction]
     carried: dict[str, Fraction]
+
+
+def contribution(quantity_milli: int, weight: Decimal, quality: Decimal) -> Fraction:
+    """Accepted quantity, in thousandths of its unit, × weight(modality, unit) × the hospital's quality; exact."""
+    return Fraction(quantity_milli, 1000) * Fraction(weight) * Fraction(quality)
+
+
+def share_revenue(revenue_krw: int, contributions: Mapping[str, Fraction]) -> dict[str, int]:
+    """What a result earned, in won, by hospital: by contribution, largest remainder, ties by hospital code; nobody's
+    without a contribution above zero.
+    """
+    earned = any(weight > 0 for weight in contributions.values())
+    return largest_remainder(revenue_krw, contributions) if earned else {}
 
 
 def pool_of_fee(cumulative_fee_krw: int, share_bp: int, earlier_pools_krw: int) -> int:

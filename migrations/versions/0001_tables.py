@@ -747,6 +747,38 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("project", name=op.f("pk_carry_over")),
     )
     op.create_table(
+        "result",
+        sa.Column("code", sa.Text(), nullable=False),
+        sa.Column("project", sa.Text(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("title", sa.Text(), nullable=False),
+        sa.Column("dated", sa.Date(), nullable=False),
+        sa.Column("evidence_reference", sa.Text(), nullable=True),
+        sa.Column("evidence_sha256", sa.Text(), nullable=True),
+        sa.Column("sharing", sa.Text(), nullable=True),
+        sa.CheckConstraint("kind IN ('model','paper','patent')", name=op.f("ck_result_kind")),
+        sa.ForeignKeyConstraint(["project"], ["project.code"], name=op.f("fk_result_project_project")),
+        sa.PrimaryKeyConstraint("code", name=op.f("pk_result")),
+    )
+    op.create_table(
+        "result_dataset",
+        sa.Column("result", sa.Text(), nullable=False),
+        sa.Column("line", sa.Text(), nullable=False),
+        sa.Column("works", sa.ARRAY(sa.Text()), nullable=False),
+        sa.ForeignKeyConstraint(["result"], ["result.code"], name=op.f("fk_result_dataset_result_result")),
+        sa.PrimaryKeyConstraint("result", "line", name=op.f("pk_result_dataset")),
+    )
+    op.create_table(
+        "result_revenue",
+        sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
+        sa.Column("result", sa.Text(), nullable=False),
+        sa.Column("dated", sa.Date(), nullable=False),
+        sa.Column("amount_krw", sa.BigInteger(), nullable=False),
+        sa.CheckConstraint("amount_krw > 0", name=op.f("ck_result_revenue_more_than_nothing")),
+        sa.ForeignKeyConstraint(["result"], ["result.code"], name=op.f("fk_result_revenue_result_result")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_result_revenue")),
+    )
+    op.create_table(
         "line_limit",
         sa.Column("id", sa.Integer(), sa.Identity(always=False), nullable=False),
         sa.Column("line", sa.Integer(), nullable=False),
@@ -790,6 +822,9 @@ def downgrade() -> None:
     op.drop_index(op.f("ix_permit_project"), table_name="permit")
     op.drop_table("permit")
     op.drop_table("line_limit")
+    op.drop_table("result_revenue")
+    op.drop_table("result_dataset")
+    op.drop_table("result")
     op.drop_table("carry_over")
     op.drop_table("document_charge")
     op.drop_table("agreement_line")

@@ -16,7 +16,7 @@ BEGIN
   FOREACH name IN ARRAY ARRAY['event', 'seen', 'funding_source', 'intake_batch', 'usage_delta', 'dropped_field', 'entry',
     'posting', 'month_lock', 'charge', 'document', 'document_charge', 'line_settlement', 'incentive_pool',
     'incentive_share', 'published_file', 'month_run', 'budget_record', 'programme', 'agreement', 'agreement_line',
-    'agreement_version', 'price_book', 'payment', 'carry_over', 'programme_lock']
+    'agreement_version', 'price_book', 'payment', 'carry_over', 'programme_lock', 'result', 'result_dataset', 'result_revenue']
   LOOP
     EXECUTE format('CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON %I
                     FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()', name);
@@ -313,7 +313,7 @@ GRANT INSERT (programme, code) ON account TO jeongsan_rights;
 GRANT INSERT ON agreement, agreement_line, agreement_version, budget_record, carry_over, category, charge, consumer_offset, dead_letter, document, document_charge,
   document_sequence, dropped_field, entry, event, funding_source, incentive_pool, incentive_share, intake_batch, line_limit, line_settlement,
   loaded_object, month_lock, month_run, party, party_payee, payment, permit, posting, price_book, programme, programme_lock, project, published_file,
-  quarantine, rate, run_step, seen, term, tier, usage_delta, weight TO jeongsan_rights;
+  quarantine, rate, result, result_dataset, result_revenue, run_step, seen, term, tier, usage_delta, weight TO jeongsan_rights;
 GRANT UPDATE (status, reason, detail, waits_for, resolved_at, resolution, seq) ON quarantine TO jeongsan_rights;
 GRANT UPDATE (status, resolved_at, resolution, published_at) ON dead_letter TO jeongsan_rights;
 GRANT UPDATE (next_offset, epoch) ON consumer_offset TO jeongsan_rights;

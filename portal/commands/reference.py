@@ -39,6 +39,7 @@ KOREAN = {
     "agreement": "협약",
     "permit": "심의 승인",
     "price_book": "단가표",
+    "result": "연구성과",
 }
 
 

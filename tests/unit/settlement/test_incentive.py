@@ -1,11 +1,12 @@
 """Incentive pools and shares (domain.md §10)."""
 
+from decimal import Decimal
 from fractions import Fraction as F
 
 from hypothesis import given
 from hypothesis import strategies as st
 
-from settlement.incentive import distribute, pool_of_fee
+from settlement.incentive import contribution, distribute, pool_of_fee, share_revenue
 
 
 def test_pool__is_cumulative_and_floored_less_the_earlier_ones():
@@ -54,3 +55,16 @@ def test_pools__what_is_distributed_and_carried_is_what_came_in(pools, weights):
         assert month.pool_krw + carried_krw == month.distributed_krw + month.carried_krw
         carried_krw, carried, distributed = month.carried_krw, month.carried, distributed + month.distributed_krw
     assert distributed + carried_krw == sum(pools[: len(weights)])
+
+
+def test_contribution__is_exact():
+    assert contribution(2_345_000, Decimal(3), Decimal("0.95")) == F(26733, 4)
+
+
+def test_revenue__is_shared_by_largest_remainder_and_ties_go_by_hospital_code():
+    assert share_revenue(100, {"H3": F(1), "H1": F(1), "H2": F(1)}) == {"H1": 34, "H2": 33, "H3": 33}
+
+
+def test_revenue__is_nobodys_without_a_contribution_above_zero():
+    assert share_revenue(100, {"H1": F(0), "H2": F(-1)}) == {}
+    assert share_revenue(100, {"H1": F(-1), "H2": F(2)}) == {"H2": 100}
