@@ -14,6 +14,7 @@ MODULES = {
     "status": "operations", "anomalies": "operations", "budget": "budget",
     "month": "closing", "statements": "closing", "verify": "closing",
     "year-end": "year_end", "forecast": "forecast", "results": "results",
+    "agreement": "agreements", "held": "agreements",
     "audit": "audit", "balances": "books", "payments": "books", "trace": "books", "export": "export", "seal": "seal",
 }  # fmt: skip
 

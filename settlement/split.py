@@ -72,6 +72,11 @@ def largest_supply_krw(limit_krw: int, self_pay_bp: int) -> int | None:
     return -(-(limit_krw + 1) * BASIS_POINTS // (BASIS_POINTS - self_pay_bp)) - 1
 
 
+def smallest_limit_krw(supply_krw: int, self_pay_bp: int) -> int:
+    """The smallest grant limit that carries a supply: the inverse of Smax."""
+    return supply_krw * (BASIS_POINTS - self_pay_bp) // BASIS_POINTS
+
+
 def voucher_krw(funded_krw: int, limit_krw: int, self_pay_bp: int) -> int:
     """G = min(floor(F × (10000 − r) / 10000), L); the odd won falls to the company."""
     return min(funded_krw * (BASIS_POINTS - self_pay_bp) // BASIS_POINTS, limit_krw)

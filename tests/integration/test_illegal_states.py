@@ -118,6 +118,7 @@ def new_project(code, krw):
     ) + new_agreement(code, krw)
 
 
+CUT = '{ on = 2025-12-01, krw = -420_000_001, reason = "감액" }'
 LATE = '{ effective = 2025-12-05, reason = "x", limits = { L21 = 170_000_000 } }'
 LINE = '{{ code = "L22", supplier = "H1", category = "processing", grant_limit_krw = {krw} }}'
 
@@ -156,7 +157,7 @@ MATRIX = {
         "current budget"),
     "load · a transfer of what is granted": (
         open_books,
-        lambda on: on.load(("funding", 'transfer = [ { on = 2025-12-01, krw = -420_000_001, reason = "x" } ]\nfunding')),
+        lambda on: on.load(("funding", f"transfer = [ {CUT} ]\nfunding")),
         "current budget"),
     "load · a terminated agreement amended": (
         terminated, lambda on: on.load((AMENDED, TERMINATED[0][1].replace(AMENDED, f"{AMENDED[:-2]}, {LATE} ]"))),

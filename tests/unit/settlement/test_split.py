@@ -7,7 +7,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from core.month import Month
-from settlement.split import FundedLine, SupplyItem, draw_deposit, largest_supply_krw, split_project, voucher_krw
+from settlement.split import (
+    FundedLine,
+    SupplyItem,
+    draw_deposit,
+    largest_supply_krw,
+    smallest_limit_krw,
+    split_project,
+    voucher_krw,
+)
 
 START = datetime(2025, 11, 1, tzinfo=UTC)
 NOVEMBER = Month.parse("2025-11")
@@ -22,6 +30,13 @@ def line(code="L", limit=400_000_000, bp=1500, **other):
 
 def item(ref, krw, day=0, line="L", booked=NOVEMBER):
     return SupplyItem(ref=ref, line=line, supply_krw=krw, place=(booked, START + timedelta(days=day), "/s", ref))
+
+
+@given(st.integers(0, 10**12), st.integers(0, 9_999))
+def test_smallest_limit__is_the_smallest_that_carries_the_supply(supply, bp):
+    limit = smallest_limit_krw(supply, bp)
+    assert largest_supply_krw(limit, bp) >= supply
+    assert limit == 0 or largest_supply_krw(limit - 1, bp) < supply
 
 
 @pytest.mark.parametrize(
