@@ -117,7 +117,9 @@ CREATE TRIGGER check_entries AFTER INSERT ON entry REFERENCING NEW TABLE AS new_
   FOR EACH STATEMENT EXECUTE FUNCTION check_entries();
 
 -- ---------------------------------------------------------------- commitments
-CREATE FUNCTION check_commitments(wanted text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+-- What a changed row can break: of its own project (`about`) every limit, of the programme the sum of its grants. A load of
+-- many projects calls this once a row, so it reads no other project's lines.
+CREATE FUNCTION check_commitments(wanted text, about text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE bad record;
 BEGIN
   PERFORM pg_advisory_xact_lock(hashtext('commitment:' || wanted));
@@ -126,7 +128,7 @@ BEGIN
   END IF;
   SELECT project.code, project.grant_krw, tier.grant_cap_krw INTO bad
     FROM project JOIN tier ON tier.programme = project.programme AND tier.code = project.tier
-   WHERE project.programme = wanted AND project.grant_krw > tier.grant_cap_krw LIMIT 1;
+   WHERE project.code = about AND project.grant_krw > tier.grant_cap_krw LIMIT 1;
   IF FOUND THEN
     RAISE EXCEPTION 'project %: grant % exceeds its tier''s grant cap %', bad.code, bad.grant_krw, bad.grant_cap_krw
       USING ERRCODE = 'JS001';
@@ -135,10 +137,10 @@ BEGIN
     FROM project
     JOIN agreement_line ON agreement_line.project = project.code
     JOIN line_limit ON line_limit.line = agreement_line.id
-    JOIN (SELECT DISTINCT line.project, lower(version.valid) AS day
-            FROM line_limit version JOIN agreement_line line ON line.id = version.line) at
-      ON at.project = project.code AND line_limit.valid @> at.day
-   WHERE project.programme = wanted
+    JOIN (SELECT DISTINCT lower(version.valid) AS day
+            FROM line_limit version JOIN agreement_line line ON line.id = version.line WHERE line.project = about) at
+      ON line_limit.valid @> at.day
+   WHERE project.code = about
    GROUP BY project.code, project.grant_krw, at.day
   HAVING sum(line_limit.grant_limit_krw) > project.grant_krw LIMIT 1;
   IF FOUND THEN
@@ -159,7 +161,7 @@ BEGIN
     JOIN LATERAL (SELECT total_voucher_krw, month FROM line_settlement
                    WHERE line_settlement.programme = agreement_line.programme AND line_settlement.line = agreement_line.code
                    ORDER BY month DESC LIMIT 1) executed ON coalesce(upper(line_limit.valid), 'infinity') > executed.month + interval '1 month'
-   WHERE agreement_line.programme = wanted AND line_limit.grant_limit_krw < executed.total_voucher_krw LIMIT 1;
+   WHERE agreement_line.project = about AND line_limit.grant_limit_krw < executed.total_voucher_krw LIMIT 1;
   IF FOUND THEN
     RAISE EXCEPTION 'line %: a limit of % is below what was executed, %', bad.code, bad.grant_limit_krw, bad.total_voucher_krw
       USING ERRCODE = 'JS001';
@@ -169,9 +171,11 @@ END $$;
 CREATE FUNCTION check_commitments_of_row() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
   IF TG_TABLE_NAME = 'line_limit' THEN
-    PERFORM check_commitments((SELECT programme FROM agreement_line WHERE id = NEW.line));
+    PERFORM check_commitments(programme, project) FROM agreement_line WHERE id = NEW.line;
+  ELSIF TG_TABLE_NAME = 'project' THEN
+    PERFORM check_commitments(NEW.programme, NEW.code);
   ELSE
-    PERFORM check_commitments(NEW.programme);
+    PERFORM check_commitments(NEW.programme, NULL);
   END IF;
   RETURN NULL;
 END $$;
@@ -325,5 +329,5 @@ GRANT UPDATE (name, consortium, representative, address, business_type, business
 GRANT UPDATE (closes, grant_krw) ON project TO jeongsan_rights;
 GRANT DELETE ON run_step, party_payee TO jeongsan_rights;
 GRANT USAGE ON SEQUENCE intake_batch_id, entry_id TO jeongsan_rights;
-REVOKE EXECUTE ON FUNCTION check_commitments(text), ensure_event_partition(integer) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION check_commitments(text, text), ensure_event_partition(integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ensure_event_partition(integer) TO jeongsan_rights;

@@ -488,7 +488,7 @@ def test_run__a_step_that_is_booked_is_not_taken_back(loaded):
         "DROP TRIGGER append_only ON entry",
         "CREATE OR REPLACE FUNCTION refuse_change() RETURNS trigger LANGUAGE plpgsql AS $$BEGIN RETURN NULL; END$$",
         "SET session_replication_role = replica",
-        "SELECT check_commitments('V25')",
+        "SELECT check_commitments('V25', 'P1')",
     ],
 )
 def test_role__the_service_cannot_change_the_schema_or_switch_guards_off(engine, statement):
