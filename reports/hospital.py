@@ -97,7 +97,7 @@ class _Statement:
 
     def __init__(self, document: Document, figures: Figures, hospital: str):
         self.document, self.figures, self.hospital = document, figures, hospital
-        self.lines = [one for one in figures.lines.values() if one.supplier == hospital and one.moved]
+        self.lines = [one for one in hospital_lines(figures, hospital) if one.moved]
         self.charges = hospital_charges(figures, hospital)
         self.lines += self._lines_without_amount()
         self.form = Form(document, "정산서", WIDTHS)
@@ -173,7 +173,7 @@ class _Statement:
         supply, vat = sum(one.amount_krw for one in self.charges), sum(one.vat_krw for one in self.charges)
         payable = -self.figures.posted(f"payable:hospital:{self.hospital}:", "settle")
         voucher = sum(krw for (_project, source), krw in self._settled().items() if source == VOUCHER)
-        held = sum(one.held_krw for one in self.figures.lines.values() if one.supplier == self.hospital)
+        held = sum(one.held_krw for one in hospital_lines(self.figures, self.hospital))
         corrected = sum(one.amount_krw for one in self.charges if one.correction)
         return Row(values=["합계", "", supply, vat, payable, voucher, payable - voucher, corrected, held,
                            len(self.charges), ""])  # fmt: skip
@@ -193,7 +193,7 @@ class _Statement:
         return sums
 
     def _is_of(self, line: str) -> bool:
-        return line in self.figures.lines and self.figures.lines[line].supplier == self.hospital
+        return any(one.line == line for one in hospital_lines(self.figures, self.hospital))
 
     def _payer_rows(self) -> list[Row]:
         figures, rows = self.figures, []
@@ -232,15 +232,21 @@ class _Statement:
         form.check_cells({**form.sums(place, 2, 3), 5: tied})
 
 
+def hospital_lines(figures: Figures, hospital: str) -> list[Settled]:
+    """The month's lines that a hospital is paid for; none of those that a company pays for itself."""
+    return [one for one in figures.lines.values() if one.supplier == hospital and one.paid_to == "hospital"]
+
+
 def hospital_charges(figures: Figures, hospital: str) -> list[Charge]:
     """The month's charge rows of a hospital's lines, in the order of its statement."""
-    found = (one for one in figures.charges if one.line is not None and one.supplier == hospital)
+    lines = {one.line for one in hospital_lines(figures, hospital)}
+    found = (one for one in figures.charges if one.line in lines)
     return sorted(found, key=charge_order)
 
 
 def _work_sheet(document: Document, figures: Figures, hospital: str) -> None:
     charges = hospital_charges(figures, hospital)
-    own = [one for one in figures.lines.values() if one.supplier == hospital]
+    own = hospital_lines(figures, hospital)
     supply, vat = sum(one.supply_krw for one in own), sum(one.vat_krw for one in own)
     table = DataTable(document, "인정작업", WORK, key_columns=4)
     name = figures.parties[hospital].name

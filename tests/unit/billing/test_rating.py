@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from billing.charge import BookedLine, ChargeLine, month_rows
 from billing.rate_card import RateCard
-from billing.rating import GIB_US, GPU_HOUR, RateBook, _work_keys, priced_krw, rate_usage
+from billing.rating import GIB_US, GPU_HOUR, MeteredLine, RateBook, _work_keys, priced_krw, rate_usage
 from core.month import Month
 from metering.values import Acceptance, Usage, WorkItem
 
@@ -59,6 +59,34 @@ def test_price_change__makes_two_lines_of_one_month():
     lines, missing = rate_usage(usages, "OP", book, {})
     assert [(line.key, line.amount_krw) for line in lines] == [("H100@2025-09-01", 7000), ("H100@2025-11-15", 8000)]
     assert missing == []
+
+
+def test_metered_line__takes_the_usage_of_its_days():
+    line = MeteredLine(code="L9", supplier="H1", tax="exempt", starts=date(2025, 11, 10), ends=date(2025, 11, 19))
+    own = replace(H100, supplier="H1", unit_price_krw=6000)
+    usages = [Usage(project="P1", meter="gpu", key="H100", starts=date(2025, 11, day), quantity=gpu_s(3600))
+              for day in (9, 10, 19, 20)]  # fmt: skip
+    lines, missing = rate_usage(usages, "OP", RateBook([H100, own]), {("P1", "gpu"): [line]})
+    assert [(one.line, one.supplier, one.key, one.amount_krw, one.vat_krw) for one in lines] == [
+        (None, "OP", "H100@2025-09-01", 14_000, 1_400), ("L9", "H1", "H100@2025-09-01", 12_000, 0),
+    ]  # fmt: skip
+    assert missing == []
+    without_operator, missing = rate_usage(usages, "", RateBook([own]), {("P1", "gpu"): [line]})
+    assert ([one.line for one in without_operator], missing) == (["L9"], [])
+
+
+def test_pass_through__is_floored_once_for_the_whole_quantity():
+    card = replace(H100, payee="I1", cost_price_krw=5599)
+    usages = [Usage(project="P1", meter="gpu", key="H100", starts=date(2025, 11, day), quantity=gpu_s("650.5"))
+              for day in (1, 2)]  # fmt: skip
+    ((line,), _missing) = rate_usage(usages, "OP", RateBook([card]), {})
+    assert (line.payee, line.cost_krw) == ("I1", 1301 * 5599 // 3600)
+    less = replace(line, quantity_base=gpu_s(650), cost_krw=650 * 5599 // 3600)
+    booked = {line.identity: BookedLine(line=line, first_month=NOVEMBER)}
+    (row,) = month_rows(DECEMBER, [less], booked)
+    assert row.cost_krw == less.cost_krw - line.cost_krw
+    (gone,) = month_rows(DECEMBER, [], booked)
+    assert gone.cost_krw == -line.cost_krw
 
 
 def test_usage_without_a_rate__is_listed():
