@@ -204,19 +204,25 @@ class _Statement:
             company = figures.parties[figures.terms.projects[project].company].name
             lines = [one.line for one in self.lines if one.project == project]
             reference = ", ".join(f"line:{figures.month}/{line}" for line in lines)
+            offset = self._offset(project) if source == VOUCHER else 0
             if krw:
-                rows.append(self._payer_row(project, agency if source == VOUCHER else company, krw, source, reference))
+                payer = agency if source == VOUCHER else company
+                rows.append(self._payer_row(project, payer, krw - offset, source, reference, offset))
         share = figures.posted(f"payable:incentive:{self.hospital}", "incentive")
         if share:
             reference = f"incentive:{figures.month}/{self.hospital}"
             rows.append(self._payer_row("사업 공통", "운영기관 (정산 계정)", -share, INCENTIVE, reference))
         return rows or [Row(values=["-", "지급·회수 없음", 0, 0, "", "", ""], ref=f"charge:{figures.month}/*/*/*/*")]
 
-    def _payer_row(self, project: str, payer: str, krw: int, source: str, reference: str) -> Row:
+    def _offset(self, project: str) -> int:
+        """What of a project's vouchers the agency paid in advance (선금) and this month's run offset, in won."""
+        return self.figures.posted(f"payable:hospital:{self.hospital}:{project}", "advance_offset")
+
+    def _payer_row(self, project: str, payer: str, krw: int, source: str, reference: str, offset: int = 0) -> Row:
         back = krw < 0
         return Row(
             values=[project, payer, 0 if back else krw, -krw if back else 0, "회수" if back else "지급", source,
-                    "정정분 회수" if back else ""],
+                    "정정분 회수" if back else f"선금 충당 {offset:,}원" if offset else ""],
             ref=reference, item=f"{project} {payer}", amber=back,
         )  # fmt: skip
 
@@ -228,7 +234,9 @@ class _Statement:
         place = form.table("2. 지급처별 지급 · 회수 (과제 사이에 상계하지 않음)", PAYERS, self.payers, total)
         share = next((one.share_krw for one in figures.shares if one.hospital == self.hospital), 0)
         check = form.cells((1, place.total, 3), (-1, place.total, 4), (-1, lines.total, 5))
-        tied = type(check)(formula=f"{check.formula}-{share}", residual=check.residual - share)
+        offset = figures.posted(f"payable:hospital:{self.hospital}:", "advance_offset")
+        formula = f"{check.formula}-{share}" + (f"+{offset}" if offset else "")
+        tied = type(check)(formula=formula, residual=check.residual - share + offset)
         form.check_cells({**form.sums(place, 2, 3), 5: tied})
 
 
