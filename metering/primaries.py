@@ -30,7 +30,7 @@ def store_primaries(work: Work, stored: Callable[[numpy.ndarray], None]) -> None
     if not len(good) and not plain:
         return
     packed = rows.pack(good, work.first_seq, work.ids, work.recorded_month)
-    store.copy_binary(work.connection, "event", store.EVENT_COLUMNS, [packed, _pack_plain(work, plain)])
+    store.copy_binary(work.connection, "event", store.EVENT_COLUMNS, [*packed, _pack_plain(work, plain)])
     store.copy_deltas(work.connection, work.batch_id, rows.deltas(good, work.ids), 0)
     _roll_up_jobs(work, plain)
     work.stored += len(good) + len(plain)

@@ -1,8 +1,7 @@
 """Rows of the raw events, packed as binary COPY wants them (columns: store.EVENT_COLUMNS), and their roll-up."""
 
 import struct
-from collections.abc import Callable, Iterable, Mapping
-from itertools import chain
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 import numpy
 
@@ -14,10 +13,11 @@ from metering.slices import day_slices
 from metering.store import EVENT_COLUMNS, NULL
 
 COLUMN_COUNT = len(EVENT_COLUMNS)
-HEAD = numpy.dtype(
-    [("columns", ">i2"), ("seq_bytes", ">i4"), ("seq", ">i8"), ("record_bytes", ">i4"), ("record", ">i8"),
-     ("start_bytes", ">i4"), ("start", ">i8"), ("end_bytes", ">i4"), ("end", ">i8")]
+HEAD = (
+    ("columns", ">i2"), ("seq_bytes", ">i4"), ("seq", ">i8"), ("record_bytes", ">i4"), ("record", ">i8"),
+    ("start_bytes", ">i4"), ("start", ">i8"), ("end_bytes", ">i4"), ("end", ">i8"),
 )  # fmt: skip
+LENGTH_BITS = 20  # a text is shorter than a record
 NEVER_US = 1 << 62
 DAY_BITS, DAY_SHIFT = 23, 1 << 20
 _big = struct.Struct(">iq").pack
@@ -50,31 +50,42 @@ class GpuRows:
         """The groups of some events."""
         return numpy.unique(self._events.group[good]).tolist()
 
-    def pack(self, good: numpy.ndarray, first_seq: int, ids: Ids, recorded_month: int) -> bytes:
-        """The rows of some events."""
+    def pack(self, good: numpy.ndarray, first_seq: int, ids: Ids, recorded_month: int) -> Iterator[bytes]:
+        """The rows of some events: those of one shape together, since rows of one length are laid out at once."""
         if not len(good):
-            return b""
+            return
         events = self._events
-        head = numpy.empty(len(good), HEAD)
-        head["columns"] = COLUMN_COUNT
-        for name in ("seq", "record", "start", "end"):
-            head[name + "_bytes"] = 8
-        head["seq"], head["record"] = first_seq + good, events.records[good]
-        head["start"], head["end"] = events.start_us[good], events.end_us[good]
-        heads, size = head.tobytes(), HEAD.itemsize
         shared = self._shared(self._used(good), ids, recorded_month)
-        whole = len(good) == len(events)
-        positions = good.tolist()
-        names = events.ids if whole else [events.ids[one] for one in positions]
-        sessions = events.sessions if whole else [events.sessions[one] for one in positions]
-        lengths = {one: _length(one) for one in {*map(len, names), *map(len, sessions)}}
-        return b"".join(chain.from_iterable(zip(
-            [heads[at : at + size] for at in range(0, len(heads), size)],
-            [shared[one] for one in events.group[good].tolist()],
-            [lengths[len(one)] for one in names], names,
-            [lengths[len(one)] for one in sessions], sessions,
-            strict=True,
-        )))  # fmt: skip
+        sizes = numpy.zeros(len(events.groups), numpy.int64)
+        sizes[list(shared)] = [len(one) for one in shared.values()]
+        names, sessions = ([texts[one] for one in good.tolist()] for texts in (events.ids, events.sessions))
+        name_bytes, session_bytes = (numpy.fromiter(map(len, texts), numpy.int64, len(good))
+                                     for texts in (names, sessions))  # fmt: skip
+        shape = (sizes[events.group[good]] << 2 * LENGTH_BITS) + (name_bytes << LENGTH_BITS) + session_bytes
+        order = numpy.argsort(shape, kind="stable")
+        for same in numpy.split(order, numpy.flatnonzero(numpy.diff(shape[order])) + 1):
+            chosen = same.tolist()
+            parts = ([shared[one] for one in events.group[good[same]].tolist()],
+                     [names[one] for one in chosen], [sessions[one] for one in chosen])  # fmt: skip
+            yield self._laid_out(good[same], first_seq, *parts)
+
+    def _laid_out(
+        self, good: numpy.ndarray, first_seq: int, shared: list[bytes], names: list[bytes], sessions: list[bytes]
+    ) -> bytes:
+        """Rows of one shape."""
+        widths = [len(texts[0]) for texts in (shared, names, sessions)]
+        row = [*HEAD, ("shared", f"V{widths[0]}"), ("name_bytes", ">i4"), ("name", f"V{widths[1]}"),
+               ("session_bytes", ">i4"), ("session", f"V{widths[2]}")]  # fmt: skip
+        rows = numpy.empty(len(good), row)
+        rows["columns"], rows["name_bytes"], rows["session_bytes"] = COLUMN_COUNT, *widths[1:]
+        for name in ("seq", "record", "start", "end"):
+            rows[name + "_bytes"] = 8
+        events = self._events
+        rows["seq"], rows["record"] = first_seq + good, events.records[good]
+        rows["start"], rows["end"] = events.start_us[good], events.end_us[good]
+        for name, width, texts in zip(("shared", "name", "session"), widths, (shared, names, sessions), strict=True):
+            rows[name] = numpy.frombuffer(b"".join(texts), f"V{width}")
+        return rows.tobytes()
 
     def _shared(self, used: Iterable[int], ids: Ids, recorded_month: int) -> dict[int, bytes]:
         """What the rows of each group share, packed."""

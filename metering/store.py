@@ -7,7 +7,11 @@ from datetime import datetime
 from uuid import UUID
 
 import numpy
+import psycopg
+from psycopg.adapt import Dumper
 from psycopg.errors import UniqueViolation
+from psycopg.postgres import types
+from psycopg.pq import Format
 from sqlalchemy import Connection, Engine, text
 
 from core.database import copy_into, copy_rows
@@ -91,20 +95,28 @@ def load_attribution(connection: Connection, now: datetime) -> Attribution:
     return attribution(project_terms(connection, [row.code for row in rows]), closed)
 
 
-KEYS = (
-    "SELECT CAST(encode(substring(CAST(:keys AS bytea) FROM i * 16 + 1 FOR 16), 'hex') AS uuid) AS key"
-    " FROM generate_series(0, length(CAST(:keys AS bytea)) / 16 - 1) AS i"
-)
+class Keys(bytes):
+    """Identities, 16 bytes each, as a parameter of type uuid[]: packed at once, not one object for each."""
+
+
+class _KeysDumper(Dumper):
+    format, oid = Format.BINARY, types["uuid"].array_oid
+
+    def dump(self, keys: Keys) -> bytes:
+        """The array as binary parameters have it: dimensions, no nulls, element type, length, first index, elements."""
+        elements = numpy.empty(len(keys) // 16, numpy.dtype([("bytes", ">i4"), ("key", "V16")]))
+        elements["bytes"], elements["key"] = 16, numpy.frombuffer(keys, "V16")
+        return struct.pack(">iiIii", 1, 0, types["uuid"].oid, len(elements), 1) + elements.tobytes()
+
+
+psycopg.adapters.register_dumper(Keys, _KeysDumper)
 
 
 def seen_identities(connection: Connection, keys: bytes) -> dict[bytes, tuple[int, int]]:
     """key → (content, seq) of those identities, 16 bytes each, that are stored already."""
     if not keys:
         return {}
-    rows = connection.execute(
-        text(f"SELECT key, content, seq FROM seen WHERE key IN ({KEYS})"),  # noqa: S608
-        {"keys": keys},
-    )
+    rows = connection.execute(text("SELECT key, content, seq FROM seen WHERE key = ANY(:keys)"), {"keys": Keys(keys)})
     return {row.key.bytes: (row.content, row.seq) for row in rows}
 
 
@@ -124,11 +136,8 @@ def held_identities(connection: Connection, keys: bytes) -> dict[bytes, list[Hel
     if not keys or not any_held:
         return {}
     rows = connection.execute(
-        text(
-            "SELECT key, id, content, status, reason FROM quarantine"  # noqa: S608
-            f" WHERE status <> 'released' AND key IN ({KEYS})"
-        ),
-        {"keys": keys},
+        text("SELECT key, id, content, status, reason FROM quarantine WHERE status <> 'released' AND key = ANY(:keys)"),
+        {"keys": Keys(keys)},
     )
     found: dict[bytes, list[Held]] = {}
     for row in rows:
