@@ -125,9 +125,11 @@ def _consumed(engine, settings: Settings, topic: str, path: Path, mode: str, wor
                              linger_ms=20, batch_size=256 << 10)  # fmt: skip
     producer.init_transactions()
     producer.begin_transaction()
+    records = 0
     with path.open("rb") as lines:
         for one in messages((line.rstrip(b"\n") for line in lines), mode):
             producer.send(topic, one.value, one.key, headers=list(one.headers))
+            records += 1
     producer.flush()
     command = [Path(sys.executable).with_name("jeongsan"), "consume", "--topic", topic, "--workers", str(workers)]
     process = subprocess.Popen([*command, "--now", NOW.isoformat()], cwd=ROOT, stdout=subprocess.DEVNULL)
@@ -137,7 +139,10 @@ def _consumed(engine, settings: Settings, topic: str, path: Path, mode: str, wor
         begin = time.perf_counter()
         producer.commit_transaction()
         producer.close()
-        wanted = _ends(bootstrap, topic)
+        log = kafka_consumer.Log({"bootstrap_servers": [bootstrap]}, topic)
+        _until(lambda: sum(log.ends().values()) > records, process)  # the transaction's end shows a moment later
+        wanted = log.ends()
+        log.close()
         _until(lambda: _at(engine, topic, wanted), process)
         return time.perf_counter() - begin
     finally:
@@ -169,14 +174,6 @@ def _at(engine, topic: str, ends: dict[int, int]) -> bool:
     with engine.connect() as connection:
         known = offsets.stored(connection, topic)
     return all(known[partition] >= end - 1 for partition, end in ends.items())
-
-
-def _ends(bootstrap: str, topic: str) -> dict[int, int]:
-    log = kafka_consumer.Log({"bootstrap_servers": [bootstrap]}, topic)
-    try:
-        return log.ends()
-    finally:
-        log.close()
 
 
 def _polled(bootstrap: str, topic: str) -> None:

@@ -16,7 +16,7 @@ from sqlalchemy import Connection, Engine
 
 from metering import modes, offsets
 from metering.batch import Batch
-from metering.intake import Intake, collection_paused
+from metering.intake import Intake
 from metering.offsets import PartitionLost, Position
 from metering.record_batches import Record
 from metering.rules import Rejection
@@ -91,8 +91,7 @@ class Writer:
         def also(connection: Connection) -> None:
             self._advance(connection, taken, next_offset)
 
-        with collection_paused():
-            return self.patiently(lambda: self._intake.take(batch, self._clock(), also))
+        return self.patiently(lambda: self._intake.take(batch, self._clock(), also))
 
     def _advance(self, connection: Connection, taken: Taken, next_offset: int) -> None:
         offsets.advance(connection, taken.topic, taken.partition, taken.epoch, taken.written, next_offset)

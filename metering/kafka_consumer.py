@@ -5,6 +5,7 @@ the group has committed in the broker only mirrors it, for tools that show lag.
 """
 
 import contextlib
+import gc
 import logging
 import socket
 import threading
@@ -18,7 +19,7 @@ from kafka.admin import MemberToRemove
 from kafka.consumer.fetcher import Fetcher
 from kafka.consumer.subscription_state import ConsumerRebalanceListener
 from kafka.errors import KafkaConnectionError, KafkaError, NoOffsetForPartitionError, OffsetOutOfRangeError
-from kafka.structs import OffsetAndMetadata
+from kafka.structs import MemberState, OffsetAndMetadata
 
 from metering import modes
 from metering.consuming import (
@@ -31,6 +32,7 @@ from metering.consuming import (
     Writer,
     milliseconds,
 )
+from metering.intake import collection_paused
 from metering.record_batches import Record, records_of
 
 GROUP = "jeongsan"
@@ -129,15 +131,16 @@ class Worker:
         self._readings: dict[TopicPartition, Reading] = {}
         self._writing: Future | None = None
         self._broker_away = self._unswept = False
-        self._asked_ms = self._swept_ms = milliseconds()
+        self._asked_ms = self._swept_ms = self._settled_ms = milliseconds()
 
     def run(self) -> None:
         """Polls and writes. A batch that is being written when told to stop is finished, or rolled back."""
         self._consumer = self._opened()
         listener = Assigned(self._consumer)
+        self._consumer.partitions_for_topic(self._topic)  # what is shared out at first is then the whole topic
         self._consumer.subscribe([self._topic], listener=listener)
         try:
-            with ThreadPoolExecutor(max_workers=1) as self._thread:
+            with collection_paused(), ThreadPoolExecutor(max_workers=1) as self._thread:
                 while not self._stopping.is_set():
                     self._once(listener)
                 self._written()
@@ -182,6 +185,19 @@ class Worker:
             self._idle()
         if milliseconds() - self._swept_ms >= SWEEP_MS:
             self._sweep()
+        self._rejoin_when_stuck(listener)
+
+    def _rejoin_when_stuck(self, listener: Assigned) -> None:
+        """Joins the group anew when a rebalance does not end within a session: the client library may have dropped
+        the answer to its joining, and would then wait for ever (kafka-python 3.0.12, coordinator.join_group_async)."""
+        if self._consumer.group_metadata().state != MemberState.REBALANCING:
+            self._settled_ms = milliseconds()
+        elif milliseconds() - self._settled_ms >= SESSION_MS:
+            self._settled_ms = milliseconds()
+            self._say("그룹에 다시 들어갑니다.", "joining the group anew.")
+            with contextlib.suppress(KafkaError):
+                self._consumer.unsubscribe()
+                self._consumer.subscribe([self._topic], listener=listener)
 
     def _settle(self, fresh: set[TopicPartition]) -> None:
         """Takes what the group has assigned over, lets go of what it has not, and seeks where it has forgotten."""
@@ -277,8 +293,8 @@ class Worker:
         if self._unswept:
             self._sweep()
         try:
-            for partition, reading in self._readings.items():
-                position = self._consumer.position(partition, timeout_ms=POLL_MS)
+            for partition in self._readings.keys() & self._consumer.assignment():
+                reading, position = self._readings[partition], self._consumer.position(partition, timeout_ms=POLL_MS)
                 if position is not None and position > reading.read and not reading.taken.lost:
                     self._writer.advance(reading.taken, position)  # the broker's own marks, which are no records
                     reading.read = position
@@ -293,6 +309,7 @@ class Worker:
         self._written()
         self._writer.sweep()
         self._swept_ms, self._unswept = milliseconds(), False
+        gc.collect()  # the client's few cycles
 
     def _broker_gone(self, error: object) -> None:
         if not self._broker_away:

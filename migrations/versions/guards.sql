@@ -302,6 +302,21 @@ BEGIN
   END IF;
 END $$;
 
+-- The owner takes a month out for the archive once nothing is derived from it any more; identities stay in `seen`.
+CREATE FUNCTION detach_event_partition(yyyymm integer) RETURNS text LANGUAGE plpgsql SET search_path = public, pg_temp AS $$
+DECLARE open_programme text;
+BEGIN
+  SELECT programme.code INTO open_programme FROM programme JOIN project ON project.programme = programme.code
+    JOIN term ON term.value = project.code WHERE settlement_closes_on >= current_date
+    AND EXISTS (SELECT 1 FROM event WHERE recorded_month = yyyymm AND event.project_id = term.id) LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'event_p%: programme % is not closed and is still derived from it', yyyymm, open_programme
+      USING ERRCODE = 'JS001';
+  END IF;
+  EXECUTE format('ALTER TABLE event DETACH PARTITION event_p%s', yyyymm);
+  RETURN format('event_p%s', yyyymm);
+END $$;
+
 -- ---------------------------------------------------------------- the service's role
 DO $$
 BEGIN
@@ -329,5 +344,5 @@ GRANT UPDATE (name, consortium, representative, address, business_type, business
 GRANT UPDATE (closes, grant_krw) ON project TO jeongsan_rights;
 GRANT DELETE ON run_step, party_payee TO jeongsan_rights;
 GRANT USAGE ON SEQUENCE intake_batch_id, entry_id TO jeongsan_rights;
-REVOKE EXECUTE ON FUNCTION check_commitments(text, text), ensure_event_partition(integer) FROM PUBLIC;
+REVOKE EXECUTE ON FUNCTION check_commitments(text, text), ensure_event_partition(integer), detach_event_partition(integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ensure_event_partition(integer) TO jeongsan_rights;

@@ -9,11 +9,13 @@ import time
 from datetime import datetime
 
 import pytest
+from kafka.structs import MemberState
 from sqlalchemy import create_engine, text
 
 from core import database
 from metering import kafka_client, modes, offsets, quarantine
 from metering.consuming import Stopped, Taken, Writer
+from metering.kafka_consumer import Worker
 from metering.offsets import PartitionLost
 from metering.record_batches import Record
 from tests.conftest import ROOT
@@ -97,6 +99,30 @@ def test_kill_9__of_workers_in_the_middle_loses_and_repeats_nothing(send, consum
     assert (found["received"], found["stored"], found["duplicate"]) == (30_000, 30_000, 0)
 
 
+def test_sigstop__a_worker_that_was_frozen_while_another_took_over_loses_and_repeats_nothing(send, consuming, loaded):
+    send((gpu(f"a{n}") for n in range(20_000)), linger_ms=20)
+    process = consuming("--workers", "2")
+    until(lambda: stored_count(loaded) > 0)
+    total = 20_000
+    for number, frozen in enumerate(children_of(process.pid)):
+        os.kill(frozen, signal.SIGSTOP)
+        try:
+            for part in "bc":
+                send((gpu(f"{part}{number}-{n}") for n in range(1000)), linger_ms=20)
+                total += 1000
+                until(lambda: stored_count(loaded) == total)  # noqa: B023 by the other worker alone
+        finally:
+            os.kill(frozen, signal.SIGCONT)
+    send((gpu(f"d{n}") for n in range(1000)), linger_ms=20)
+    until(lambda: stored_count(loaded) == total + 1000)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=40) == 0
+    found = balanced(loaded)
+    assert (found["received"], found["duplicate"]) == (total + 1000, 0)
+    with loaded.connect() as connection:
+        assert connection.scalar(text("SELECT max(epoch) FROM consumer_offset")) >= 2
+
+
 def test_rebalance__a_second_consumer_takes_over_without_loss_or_repeat(send, consuming, loaded):
     consuming()
     send((gpu(f"a{n}") for n in range(5000)), linger_ms=20)
@@ -126,6 +152,31 @@ def test_sigkill_of_the_parent__ends_its_workers(send, consuming, loaded):
     until(lambda: stored_count(loaded) == 1)
     process.kill()
     until(lambda: not any(os.path.exists(f"/proc/{one}") for one in workers))
+
+
+def test_rebalance__whose_answer_the_client_library_dropped_is_joined_anew(send, loaded, topic, kafka_settings):
+    stopping, said = threading.Event(), []
+    one = Writer(loaded, lambda: AT, lambda *_: None, stopping)
+    client = kafka_client.client_arguments(kafka_settings)
+    worker = Worker(client, topic, one, lambda _korean, english: said.append(english), stopping)
+    running = threading.Thread(target=worker.run)
+    running.start()
+    try:
+        send(gpu(f"a{n}") for n in range(40))
+        until(lambda: stored_count(loaded) == 40)
+        coordinator = worker._consumer._coordinator  # as join_group_async leaves it when its caller's time is up
+        until(lambda: coordinator.stable() and not coordinator.need_rejoin())
+        time.sleep(1)
+        coordinator._disable_heartbeat()
+        coordinator.state = MemberState.REBALANCING
+        worker._consumer._subscription.assign_from_subscribed([])
+        send(gpu(f"b{n}") for n in range(40))
+        until(lambda: stored_count(loaded) == 80)
+    finally:
+        stopping.set()
+        running.join()
+    assert "joining the group anew." in said
+    assert balanced(loaded)["received"] == 80
 
 
 def writer(engine) -> Writer:

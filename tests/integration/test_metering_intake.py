@@ -2,7 +2,7 @@
 
 import json
 import threading
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 import psycopg
 import pytest
@@ -336,3 +336,26 @@ def test_release__counts_as_stored_and_keeps_where_it_came_from(loaded):
     with loaded.connect() as connection:
         reference = event_by_identity(connection, "/t", "v").reference
     assert (reference["topic"], reference["offset"], len(reference["hash"])) == ("first", 2, 64)
+
+
+def test_archive__a_detached_month_is_still_known_for_duplicates_and_can_come_back(loaded, owner, jeongsan):
+    take(loaded, [gpu("a"), gpu("b")], AT)
+    with owner.begin() as connection:
+        assert connection.scalar(text("SELECT detach_event_partition(202512)")) == "event_p202512"
+    again = [gpu("a"), gpu("b", end="2025-11-10T02:00:00Z")]
+    assert take(loaded, again, AT + timedelta(days=31)) == Counts(received=2, duplicate=1, quarantined=1)
+    assert gpu_seconds(jeongsan) == {("P1", "H100"): "7200"}
+    with owner.begin() as connection:
+        connection.exec_driver_sql("ALTER TABLE event ATTACH PARTITION event_p202512 FOR VALUES IN (202512)")
+    assert jeongsan("verify", "--deep")["ok"]
+
+
+def test_archive__a_month_of_an_open_programme_and_the_services_role_are_refused(
+    jeongsan, registry_file, engine, owner
+):
+    registry = registry_file(("settlement_closes_on = 2026-03-31", "settlement_closes_on = 2199-03-31"))
+    jeongsan("load", registry, now="2025-09-15T09:00:00+09:00")
+    take(engine, [gpu("a")], AT)
+    for database, message in ((owner, "V25 is not closed"), (engine, "permission denied")):
+        with pytest.raises(DBAPIError, match=message), database.begin() as connection:
+            connection.execute(text("SELECT detach_event_partition(202512)"))
