@@ -16,6 +16,8 @@ from ledger.journal import NewEntry
 from portal.cli import main
 from reports.final_figures import read_final
 from reports.final_settlement import final_report
+from tests.integration.test_examples import MONTHS
+from tests.integration.test_examples import settled as settle_example
 from tests.worked import CASE, PROGRAMME, needs_case, prepare, run
 
 pytestmark = needs_case
@@ -224,3 +226,18 @@ def test_closed_programme__the_database_itself_refuses_to_move_its_budget(jeongs
 def test_lock__of_a_programme_before_its_last_month_is_refused_by_the_database(jeongsan, locked, engine):
     with pytest.raises(DBAPIError, match="last locked month"), engine.begin() as connection:
         books.lock_programme(connection, PROGRAMME, Month(2025, 11), datetime(2026, 1, 5, tzinfo=UTC), "x", {})
+
+
+@pytest.mark.parametrize("name", ["coresearch-2025", "dataspace-2026"])
+def test_year_end__of_every_kind_of_programme_holds_its_identities(jeongsan, name):
+    programme, months = MONTHS[name]
+    settle_example(jeongsan, name)
+    year, last = int(months[0][:4]), int(months[-1][5:])
+    now = f"{year + 1}-01-05T09:00:00+09:00"
+    for number in range(last + 1, 13):
+        jeongsan("month", "run", f"{year}-{number:02d}", "--programme", programme, now=now)
+    answer = jeongsan("year-end", year, "--programme", programme, now=now)
+    assert (answer["state"], answer["differences"]) == ("closed", 0)
+    budget = answer["budget"]
+    assert budget["current_krw"] == sum(budget[f"{part}_krw"] for part in ("executed", "carry_over", "balance"))
+    assert jeongsan("verify", "--deep")["ok"]
