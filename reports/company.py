@@ -152,7 +152,8 @@ class _Statement:
     # ------------------------------------------------------------------ table 1
     def _bill(self) -> None:
         form, figures = self.form, self.figures
-        rows = [self._line_row(one) for one in self.lines if one.moved] + self._usage_rows()
+        charged = {one.line for one in self.charges if one.amount_krw}  # corrections may cancel what is new to nothing
+        rows = [self._line_row(one) for one in self.lines if one.moved or one.line in charged] + self._usage_rows()
         drawn = sum(one.deposit_drawn_krw for one in self.lines)
         deposits = [f"balance:deposit:{code}@{figures.month}" for code in self.projects if self._has_deposit(code)]
         rows = rows or [self._nothing()]
