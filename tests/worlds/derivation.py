@@ -83,6 +83,8 @@ class Programme:
         self.references.add(known)
         purse = {"bank": "cash:bank", "agency": "receivable:agency", "stripe": "cash:stripe"}[row["channel"]]
         balances = self.books.balances
+        if account.startswith("advance:"):
+            purse = "agency:advance"
         incoming = account.startswith(("receivable:", "deposit:", "cash:"))
         balances[account] += -krw if incoming else krw
         balances[purse] += krw if incoming else -krw
@@ -269,6 +271,7 @@ class Programme:
             self._settle(of_line[code], one, shown)
         for key in delta:
             self._charge_operator(key, delta[key], delta_vat[key], shown)
+        self._offset(moved, of_line)
         draws = self._draw(lines, of_line)
         incentive = self._share(charges, items, of_line, shown.matrix)
         for code, krw in incentive["shares"].items():
@@ -351,6 +354,18 @@ class Programme:
             code: {"executed_krw": executed[code], "executed_month_krw": executed[code] - before[code]}
             for code in weights
         }
+
+    def _offset(self, moved: dict[str, Counter], of_line: dict[str, Terms]) -> None:
+        """The month's vouchers of a hospital and project, as far as the agency has advanced them."""
+        vouchers = Counter()
+        for code, one in moved.items():
+            if of_line[code].paid_to == "hospital":
+                vouchers[f"{of_line[code].supplier}:{of_line[code].project}"] += one["voucher_krw"]
+        for key, krw in vouchers.items():
+            offset = max(0, min(krw, self.books.balances[f"advance:hospital:{key}"]))
+            self.books.offset[key] += offset
+            self._post({f"payable:hospital:{key}": offset, f"advance:hospital:{key}": -offset})
+            self._post({"agency:advance": offset, "receivable:agency": -offset})
 
     def _post(self, postings: dict[str, int]) -> None:
         for account, krw in postings.items():

@@ -47,7 +47,7 @@ class Drive:
 
     def __init__(self, call, folder, world):
         self.call, self.folder, self.world = call, folder, world
-        self.rng = Random(world.seed)
+        self.rng, self.advance_rng = Random(world.seed), Random(f"advances {world.seed}")
         self.code = world.registry["programme"][0]["code"]
         self.registry = deepcopy(world.registry)
         self.intake, self.shown, self.number = Intake(self.registry), {}, 0
@@ -85,6 +85,7 @@ class Drive:
         for agreement, amendment in era.amendments:
             self._amend(agreement, amendment, now)
         self._import(era.deposits, now)
+        self._import(self._advances(), now)
         for files in era.calls:
             if self.rng.random() < 0.2:
                 files = [*files, files[0]]  # the same file again
@@ -137,6 +138,16 @@ class Drive:
         else:
             self.programme.refer(self.registry)
 
+    def _advances(self) -> list[tuple]:
+        """What the agency advances to some hospitals for some projects: less, or more, than their vouchers will be."""
+        rng, suppliers = self.advance_rng, {one["code"] for one in self.registry["party"] if one["kind"] == "hospital"}
+        return [
+            (f"advance:hospital:{line['supplier']}:{one['project']}", rng.randint(1, 4_000_000), "agency")
+            for one in self.registry["agreement"]
+            for line in one["line"]
+            if line["supplier"] in suppliers and rng.random() < 0.15
+        ]
+
     def _settled(self) -> list[tuple]:
         """What the agency, companies and the operator pay after a run: all, a part, or not yet."""
         rows = []
@@ -175,7 +186,7 @@ class Drive:
             for code, one in lines.items()
             if one["supplier"] == hospital
         )
-        agency = voucher - self.paid_by_agency[account]
+        agency = voucher - self.paid_by_agency[account] - self.programme.books.offset[f"{hospital}:{project}"]
         rows = []
         if self.rng.random() < 0.8:
             rows.append((account, agency, "agency"))

@@ -59,6 +59,7 @@ class Books:
     confirmed: set = field(default_factory=set)
     released: Counter = field(default_factory=Counter)  # project → commitment released
     closed: set = field(default_factory=set)
+    offset: Counter = field(default_factory=Counter)  # "HOSPITAL:PROJECT" → vouchers that advances paid
     balances: Counter = field(default_factory=Counter)
     locked: list = field(default_factory=list)
 
