@@ -18,6 +18,7 @@ HEAD = (
     ("start_bytes", ">i4"), ("start", ">i8"), ("end_bytes", ">i4"), ("end", ">i8"),
 )  # fmt: skip
 LENGTH_BITS = 20  # a text is shorter than a record
+PART_ROWS = 8192  # about a range of the index by sequence number
 NEVER_US = 1 << 62
 DAY_BITS, DAY_SHIFT = 23, 1 << 20
 _big = struct.Struct(">iq").pack
@@ -51,21 +52,25 @@ class GpuRows:
         return numpy.unique(self._events.group[good]).tolist()
 
     def pack(self, good: numpy.ndarray, first_seq: int, ids: Ids, recorded_month: int) -> Iterator[bytes]:
-        """The rows of some events: those of one shape together, since rows of one length are laid out at once."""
-        if not len(good):
-            return
-        events = self._events
+        """The rows of some events: in each part those of one shape together, which are laid out at once."""
         shared = self._shared(self._used(good), ids, recorded_month)
-        sizes = numpy.zeros(len(events.groups), numpy.int64)
+        sizes = numpy.zeros(len(self._events.groups), numpy.int64)
         sizes[list(shared)] = [len(one) for one in shared.values()]
+        for first in range(0, len(good), PART_ROWS):
+            yield from self._packed(good[first : first + PART_ROWS], first_seq, shared, sizes)
+
+    def _packed(
+        self, good: numpy.ndarray, first_seq: int, shared: Mapping[int, bytes], sizes: numpy.ndarray
+    ) -> Iterator[bytes]:
+        events, group = self._events, self._events.group[good]
         names, sessions = ([texts[one] for one in good.tolist()] for texts in (events.ids, events.sessions))
         name_bytes, session_bytes = (numpy.fromiter(map(len, texts), numpy.int64, len(good))
                                      for texts in (names, sessions))  # fmt: skip
-        shape = (sizes[events.group[good]] << 2 * LENGTH_BITS) + (name_bytes << LENGTH_BITS) + session_bytes
+        shape = (sizes[group] << 2 * LENGTH_BITS) + (name_bytes << LENGTH_BITS) + session_bytes
         order = numpy.argsort(shape, kind="stable")
         for same in numpy.split(order, numpy.flatnonzero(numpy.diff(shape[order])) + 1):
             chosen = same.tolist()
-            parts = ([shared[one] for one in events.group[good[same]].tolist()],
+            parts = ([shared[one] for one in group[same].tolist()],
                      [names[one] for one in chosen], [sessions[one] for one in chosen])  # fmt: skip
             yield self._laid_out(good[same], first_seq, *parts)
 
