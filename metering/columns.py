@@ -78,17 +78,14 @@ class Events:
 
 def read(records: Iterable[tuple[int, bytes]]) -> tuple[Events, list[tuple[int, Rejection]]]:
     """The events of records (offset, bytes), batches unfolded, and what cannot be read."""
-    offsets, payloads, rejections = _unfolded(records)
-    found: list = []
-    for first in range(0, len(payloads), CHUNK_RECORDS):
-        found += _decoded(payloads[first : first + CHUNK_RECORDS])
+    offsets, payloads, found, rejections = _opened(records)
     missed = [place for place, one in enumerate(found) if one is None]
     places = [place for place, one in enumerate(found) if one is not None] if missed else list(range(len(found)))
     events, refused = _quick(places, [one for one in found if one is not None] if missed else found)
     careful = sorted([*refused, *missed])
     slow: list[tuple[int, UsageEvent]] = []
     for place in careful:
-        one = rules.read_event(payloads[place])
+        one = rules.read_event(_payload(payloads[place]))
         if isinstance(one, Rejection):
             rejections.append((offsets[place], one))
         else:
@@ -106,20 +103,46 @@ def of_events(events: Sequence[UsageEvent], records: Sequence[int]) -> Events:
     return found
 
 
-def _unfolded(records: Iterable[tuple[int, bytes]]) -> tuple[list[int], list[bytes], list[tuple[int, Rejection]]]:
-    offsets, payloads, rejections = [], [], []
+def _opened(records: Iterable[tuple[int, bytes]]) -> tuple[list[int], list, list, list[tuple[int, Rejection]]]:
+    """By event: offset, bytes (or its batch and its place there), the GPU record or None; and what is no batch."""
+    offsets, payloads, found, single, rejections = [], [], [], [], []
     for offset, payload in records:
         if payload[:1] == b"{":
-            offsets.append(offset)
+            single.append(len(payloads))
             payloads.append(payload)
-            continue
-        parts = rules.unfold(payload)
-        if isinstance(parts, Rejection):
+            found.append(None)
+            offsets.append(offset)
+        elif batch := _decoded_batch(payload):
+            payloads += [(payload, place) for place in range(len(batch))]
+            found += batch
+            offsets += [offset] * len(batch)
+        elif isinstance(parts := rules.unfold(payload), Rejection):
             rejections.append((offset, parts))
         else:
-            offsets += [offset] * len(parts)
+            single += range(len(payloads), len(payloads) + len(parts))
             payloads += parts
-    return offsets, payloads, rejections
+            found += [None] * len(parts)
+            offsets += [offset] * len(parts)
+    for first in range(0, len(single), CHUNK_RECORDS):
+        places = single[first : first + CHUNK_RECORDS]
+        for place, one in zip(places, _decoded([payloads[place] for place in places]), strict=True):
+            found[place] = one
+    return offsets, payloads, found, rejections
+
+
+def _payload(payload: bytes | tuple[bytes, int]) -> bytes:
+    """An event's own bytes, also those out of a batch."""
+    return payload if isinstance(payload, bytes) else rules.unfold(payload[0])[payload[1]]
+
+
+def _decoded_batch(payload: bytes) -> list | None:
+    """The GPU records of a batch that holds nothing else; None when it is to be unfolded."""
+    if b"\\u0000" in payload or len(payload) > rules.RECORD_LIMIT_BYTES:
+        return None
+    try:
+        return rules.gpu_batch.decode(payload)
+    except (ValueError, RecursionError):
+        return None
 
 
 def _decoded(payloads: list[bytes]) -> list:

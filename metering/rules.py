@@ -16,7 +16,6 @@ from metering.fields import FieldError, Text
 
 RECORD_LIMIT_BYTES = 1 << 20
 NAME_LIMIT = 100
-
 GPU, SNAPSHOT, DELETED, PERFORMED, ACCEPTED, REJECTED, EXPORTED, VOIDED, AMENDED, JOB = range(10)
 TYPES = (
     "gpu.usage", "storage.snapshot", "storage.deleted", "preparation.performed", "preparation.accepted",
@@ -121,6 +120,7 @@ class _GpuContent(Struct, gc=False):
 
 
 gpu_record = msgspec.json.Decoder(_GpuRecord)
+gpu_batch = msgspec.json.Decoder(list[_GpuRecord])
 _object = msgspec.json.Decoder(dict[str, Raw])
 _array = msgspec.json.Decoder(list[Raw])
 _plain = msgspec.json.Decoder()

@@ -45,18 +45,21 @@ INSTANTS = st.one_of(
         ]
     ),
 )
+GPU_USAGE = st.builds(
+    gpu,
+    TEXTS,
+    INSTANTS,
+    INSTANTS,
+    session=TEXTS,
+    model=st.sampled_from(["H100", 'A"1\\0', "가속기", ""]),
+    gpus=st.sampled_from(["1", "1.000", 1, 0.46, "0.46", "x", 0]),
+    node=st.none() | TEXTS,
+    project=st.sampled_from(["P1", "P2"]),
+)
 RECORDS = st.one_of(
-    st.builds(
-        gpu,
-        TEXTS,
-        INSTANTS,
-        INSTANTS,
-        session=TEXTS,
-        model=st.sampled_from(["H100", 'A"1\\0', "가속기", ""]),
-        gpus=st.sampled_from(["1", "1.000", 1, 0.46, "0.46", "x", 0]),
-        node=st.none() | TEXTS,
-        project=st.sampled_from(["P1", "P2"]),
-    ).map(lambda one: json.dumps(one, ensure_ascii=False).encode(errors="replace")),
+    (GPU_USAGE | st.lists(GPU_USAGE, max_size=4)).map(
+        lambda one: json.dumps(one, ensure_ascii=False).encode(errors="replace")
+    ),
     st.builds(lambda one, time: json.dumps({**one, "time": time}).encode(), st.just(GOOD), INSTANTS),
     st.sampled_from(
         [
