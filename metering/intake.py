@@ -4,6 +4,7 @@ A batch is guarded by `seen` alone; the filter in memory only says where a look-
 """
 
 import gc
+import sys
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import ThreadPoolExecutor
@@ -21,17 +22,20 @@ from metering.primaries import store_primaries
 from metering.references import Placed, place_references
 from metering.store import Counts, GuardMissed, HeldRow
 
-ATTEMPTS = 5
+ATTEMPTS, SWITCH_S = 5, 0.0002
 
 
 @contextmanager
-def collection_paused() -> Iterator[None]:
-    """Keeps Python's garbage collection off: batches hold many objects and no cycles."""
-    was_on = gc.isenabled()
+def in_batches() -> Iterator[None]:
+    """Python at work on batches: no garbage collection, since they hold many objects and no cycles; and the thread that
+    writes need not wait long for the one that reads."""
+    was_on, interval_s = gc.isenabled(), sys.getswitchinterval()
     gc.disable()
+    sys.setswitchinterval(SWITCH_S)
     try:
         yield
     finally:
+        sys.setswitchinterval(interval_s)
         if was_on:
             gc.enable()
 
@@ -54,7 +58,7 @@ class Intake:
         While one batch is written the next is read.
         """
         total, writing = Counts(), None
-        with collection_paused(), ThreadPoolExecutor(max_workers=1) as writer:
+        with in_batches(), ThreadPoolExecutor(max_workers=1) as writer:
             for batch in decode(topic, partition, records, read):
                 total += writing.result() if writing else Counts()
                 writing = writer.submit(self.take, batch, now)

@@ -32,7 +32,7 @@ from metering.consuming import (
     Writer,
     milliseconds,
 )
-from metering.intake import collection_paused
+from metering.intake import in_batches
 from metering.record_batches import Record, records_of
 
 GROUP = "jeongsan"
@@ -140,7 +140,7 @@ class Worker:
         self._consumer.partitions_for_topic(self._topic)  # what is shared out at first is then the whole topic
         self._consumer.subscribe([self._topic], listener=listener)
         try:
-            with collection_paused(), ThreadPoolExecutor(max_workers=1) as self._thread:
+            with in_batches(), ThreadPoolExecutor(max_workers=1) as self._thread:
                 while not self._stopping.is_set():
                     self._once(listener)
                 self._written()
