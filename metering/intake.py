@@ -22,7 +22,7 @@ from metering.primaries import store_primaries
 from metering.references import Placed, place_references
 from metering.store import Counts, GuardMissed, HeldRow
 
-ATTEMPTS, SWITCH_S = 5, 0.0002
+ATTEMPTS, SWITCHES_PER_S = 5, 5_000
 
 
 @contextmanager
@@ -31,7 +31,7 @@ def in_batches() -> Iterator[None]:
     writes need not wait long for the one that reads."""
     was_on, interval_s = gc.isenabled(), sys.getswitchinterval()
     gc.disable()
-    sys.setswitchinterval(SWITCH_S)
+    sys.setswitchinterval(1 / SWITCHES_PER_S)
     try:
         yield
     finally:
