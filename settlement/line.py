@@ -8,7 +8,15 @@ from core.month import Month
 from registry.values import AgreementTerms, LineTerms, ProgrammeTerms, ProjectTerms
 from settlement.history import LineTotals
 from settlement.matrix import OPERATOR_USAGE
-from settlement.split import FundedLine, ItemSplit, LineSplit, SupplyItem, draw_deposit, split_project
+from settlement.split import (
+    FundedLine,
+    ItemSplit,
+    LineSplit,
+    SupplyItem,
+    draw_deposit,
+    largest_supply_krw,
+    split_project,
+)
 
 NOTHING = LineTotals(voucher_krw=0, self_pay_krw=0, excess_krw=0, deposit_drawn_krw=0)
 
@@ -130,7 +138,7 @@ def line_results(
                     f"{line.code}: 한도 {limit_krw:,}원이 이미 집행한 {previous.voucher_krw:,}원보다 작습니다 "
                     f"(the limit in force in {month} is below what was executed)."
                 )
-            reason = _held_reason(project, line, splits[line.code], unconfirmed)
+            reason = _held_reason(project, line, limit_krw, splits[line.code], unconfirmed)
             results.append(
                 _result(line, limit_krw, splits[line.code], previous, vat_krw.get(line.code, 0),
                         drawn.get(line.code, 0), reason)
@@ -150,13 +158,20 @@ def _drawn(
     return draw_deposit(wanted, balance_krw)
 
 
-def _held_reason(project: ProjectTerms, line: LineTerms, split: LineSplit, unconfirmed: frozenset[str]) -> str:
+def _held_reason(
+    project: ProjectTerms, line: LineTerms, limit_krw: int, split: LineSplit, unconfirmed: frozenset[str]
+) -> str:
+    """What binds: the deposit, else the grant limit where the line has funded all that it carries, else the price cap.
+
+    Where limit and cap are both reached the limit is named: raising the cap alone would free nothing.
+    """
     if not split.held_krw:
         return ""
     mode = next(one.self_pay_mode for one in project.agreements if one.code == line.agreement)
     if mode == "deposit" and project.code in unconfirmed:
         return "deposit"
-    return "grant_limit" if project.price_cap_krw is None else "price_cap"
+    full = split.voucher_krw + split.self_pay_krw == largest_supply_krw(limit_krw, line.self_pay_bp)
+    return "grant_limit" if full else "price_cap"
 
 
 def _result(

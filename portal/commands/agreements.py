@@ -19,7 +19,7 @@ ENGLISH = {"선금": "advance", "중도금": "interim", "잔금": "final"}
 WHY = {
     "deposit": ("선납금이 확인되지 않음", "the deposit is not confirmed"),
     "grant_limit": ("지원 한도를 넘음", "beyond the grant limit"),
-    "price_cap": ("과제 금액 상한 또는 지원 한도를 넘음", "beyond the price cap or the grant limit"),
+    "price_cap": ("과제 금액 상한을 넘음", "beyond the price cap"),
 }
 COLUMNS = (
     ("줄", "line"), ("공급기관", "supplier"), ("한도", "limit"), ("집행", "executed"), ("잔액", "left"),

@@ -1,9 +1,12 @@
 """agreement show and held: an agreement as the books know it, and held work with what would free it."""
 
+import openpyxl
+import pytest
 from click.testing import CliRunner
 
 from portal.cli import main
-from tests.driven import CLOSE, H2_PRICES, work
+from reports.wording import HELD
+from tests.driven import CLOSE, H2_PRICES, World, work
 from tests.integration.test_agreement_life import FIRST
 
 
@@ -29,6 +32,34 @@ def test_held__names_each_item_and_the_room_that_it_wants_with_those_before_it(j
     assert [(one["key"], one["held_krw"]) for one in line["items"]] == [("L21/w3", 2_714)]
     assert jeongsan("held", "--programme", "V25", "--month", "2025-12") == document
     assert jeongsan("held", "--programme", "V25", "--month", "2025-11")["lines"] == []
+
+
+@pytest.mark.parametrize(
+    ("limit_krw", "cap_krw", "why", "frees", "said"),
+    [
+        (100_000, 10_000_000, "grant_limit", {"limit_krw": 2_792}, "지원 한도 초과분 보류"),
+        (180_000_000, 133_334, "price_cap", {"price_cap_krw": 3_723}, "사업비 상한 초과분 보류"),
+        (100_000, 133_334, "grant_limit", {"limit_krw": 2_792, "price_cap_krw": 3_723}, "지원 한도 초과분 보류"),
+    ],
+)  # fmt: skip
+def test_held__names_what_binds_where_line_and_project_both_have_a_limit(
+    jeongsan, registry_file, tmp_path, limit_krw, cap_krw, why, frees, said
+):
+    limited = FIRST.replace("180_000_000", str(limit_krw))
+    capped = ('code = "medium", ', f'code = "medium", price_cap_krw = {cap_krw}, ')
+    jeongsan("load", registry_file(capped, (FIRST, limited), more=H2_PRICES), now=CLOSE["2025-11"])
+    world = World(jeongsan, tmp_path)
+    world.ingest(*work("w1", "L21", 101, "2025-11-10", "P2"), now=CLOSE["2025-11"])
+    assert world.run("2025-11")["differences"] == 0
+    (line,) = jeongsan("held", "--programme", "V25")["lines"]
+    assert (line["held_krw"], line["why"], line["items"][0]["frees"]) == (3_723, why, frees)
+    findings = jeongsan("audit", "--month", "2025-11")["findings"]
+    assert [one["check"] for one in findings if one["check"].startswith("held")] == [f"held beyond {why}"]
+    jeongsan("statements", "2025-11", "--programme", "V25", "--out", tmp_path / "out")
+    for kind, code in (("기업", "C2"), ("병원", "H2")):
+        (path,) = (tmp_path / "out").glob(f"*{kind}*{code}*.xlsx")
+        values = [cell for sheet in openpyxl.load_workbook(path) for row in sheet.values for cell in row]
+        assert {one for one in values if one in HELD.values()} == {said}
 
 
 def test_held__for_want_of_a_deposit_says_how_much_of_it_is_missing(jeongsan, world):
