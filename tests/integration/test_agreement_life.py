@@ -141,6 +141,44 @@ def test_amendment__that_cannot_be_is_refused_with_its_path(world, loaded, amend
     assert entries(loaded) == before
 
 
+CATEGORY = '{ code = "processing", name = "데이터 가공" },'
+METERED = (
+    (CATEGORY, f'{CATEGORY} {{ code = "gpu", name = "GPU", meter = "gpu" }},'),
+    ("limit_krw = 150_000_000 } ]\namendment", 'limit_krw = 150_000_000 }, { code = "L22", supplier = "OP",'
+     ' category = "gpu", grant_limit_krw = 5_000_000 } ]\namendment'),
+)  # fmt: skip
+OTHER_RATE = (
+    '{ effective = 2025-12-10, reason = "자부담률 변경", end_lines = ["L22"], line = [ { code = "L23", supplier = "OP",'
+    ' category = "gpu", grant_limit_krw = 5_000_000, self_pay_bp = 1000 } ] }'
+)
+
+
+@pytest.mark.parametrize(
+    ("amendments", "path"),
+    [
+        (OTHER_RATE.replace('end_lines = ["L22"], ', ""), "amendment[2].line[1].category"),
+        (f"{OTHER_RATE}, {OTHER_RATE.replace('L23', 'L24').replace('L22', 'L21').replace('12-10', '12-20')}",
+         "amendment[3].line[1].category"),
+    ],
+)  # fmt: skip
+def test_amendment__opens_no_second_line_of_a_meter_beside_an_open_one(jeongsan, registry_file, amendments, path):
+    messages = jeongsan("load", registry_file(*METERED, (FIRST, f"{FIRST}, {amendments}")), exit_code=2)["messages"]
+    assert [f"agreement[2].{path}" in one for one in messages] == [True], messages
+
+
+def test_amendment__metered_usage_passes_to_the_line_that_follows(jeongsan, registry_file, tmp_path):
+    jeongsan("load", registry_file(*METERED, (FIRST, f"{FIRST}, {OTHER_RATE}"), more=H2_PRICES), now=SIGNED)
+    world = World(jeongsan, tmp_path)
+    gpu = event("gpu.usage", "g1", project="P2", session="s", start="2025-12-09T14:00:00Z", end="2025-12-09T17:00:00Z",
+                gpus=1, model="H100")  # fmt: skip
+    world.ingest(gpu, now=CLOSE["2025-11"])
+    world.run("2025-11")
+    december = world.run("2025-12")
+    assert (december["state"], december["differences"]) == ("locked", 0)
+    paid = {code: (one["voucher_krw"], one["self_pay_krw"]) for code, one in december["lines"].items()}
+    assert (paid["L22"], paid["L23"]) == ((5_250, 1_750), (12_600, 1_400))
+
+
 def test_amendment__what_is_executed_cannot_be_cut(world, loaded, amend):
     world.ingest(*work("w1", "L21", 80, project="P2"), now=CLOSE["2025-11"])
     world.run("2025-11")
