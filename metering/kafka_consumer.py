@@ -39,7 +39,7 @@ GROUP = "jeongsan"
 BATCH_RECORDS, BATCH_BYTES = 100_000, 24 << 20
 FETCH_PARTITION_BYTES, FETCH_BYTES, RESPONSE_BYTES = 8 << 20, 32 << 20, (1 << 31) - 1
 POLL_MS, LINGER_MS, SWEEP_MS, ASK_MS, ASK_TIMEOUT_MS = 200, 500, 10_000, 5_000, 2_000
-SESSION_MS, HEARTBEAT_MS, POLL_GAP_MAX_MS = 10_000, 2_000, 600_000
+SESSION_MS, HEARTBEAT_MS, POLL_GAP_MAX_MS, COLLECT_MS = 10_000, 2_000, 600_000, 60_000
 ARGUMENTS = {
     "enable_auto_commit": False, "auto_offset_reset": "none", "allow_auto_create_topics": False,
     "isolation_level": "read_committed", "max_poll_records": BATCH_RECORDS, "fetch_max_bytes": FETCH_BYTES,
@@ -131,7 +131,7 @@ class Worker:
         self._readings: dict[TopicPartition, Reading] = {}
         self._writing: Future | None = None
         self._broker_away = self._unswept = False
-        self._asked_ms = self._swept_ms = self._settled_ms = milliseconds()
+        self._asked_ms = self._swept_ms = self._settled_ms = self._collected_ms = milliseconds()
 
     def run(self) -> None:
         """Polls and writes. A batch that is being written when told to stop is finished, or rolled back."""
@@ -309,7 +309,9 @@ class Worker:
         self._written()
         self._writer.sweep()
         self._swept_ms, self._unswept = milliseconds(), False
-        gc.collect()  # the client's few cycles
+        if milliseconds() - self._collected_ms >= COLLECT_MS:
+            gc.collect()  # the client's few cycles
+            self._collected_ms = milliseconds()
 
     def _broker_gone(self, error: object) -> None:
         if not self._broker_away:
