@@ -252,7 +252,7 @@ def _matrix(connection: Connection, rest: str) -> Found:
         "*": "true" if source == "company_direct" else "line IS NOT NULL",
     }
     charges = _booked(connection, f"month = :month AND {conditions.get(use, 'supplier = :use')}", at)
-    if use != "*":
+    if use not in conditions:  # a use of every programme stands in the matrix with zero as well
         _require(f"matrix:{rest}", charges)
     return Found(amount_krw=None, parents=[f"tie:{month}"], charges=charges)
 
