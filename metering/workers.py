@@ -1,6 +1,7 @@
 """`consume`: worker processes, started again when one dies; the parent watches, and publishes dead letters."""
 
 import contextlib
+import logging
 import multiprocessing
 import os
 import secrets
@@ -15,7 +16,7 @@ from typing import Any
 from sqlalchemy import Engine, event, text
 from sqlalchemy.exc import DBAPIError
 
-from core import database
+from core import database, logs
 from core.errors import BadInput, ServerUnreachable
 from core.settings import Settings
 from metering import kafka_client, offsets
@@ -50,7 +51,17 @@ class Task:
 
 
 def work(task: Task) -> None:
-    """A worker process, until it is told to stop or its parent is gone."""
+    """A worker process. What ends it is logged in the form asked for, as all that it says."""
+    logs.set_up(task.settings.log)
+    try:
+        _work(task)
+    except Exception:
+        logging.getLogger(__name__).exception("작업자를 끝낸 오류 (what ended a worker)")
+        raise SystemExit(1) from None
+
+
+def _work(task: Task) -> None:
+    """Until it is told to stop or its parent is gone."""
     stopping = threading.Event()
     with _signals(stopping):
         threading.Thread(target=_mind_parent, args=(task.parent, stopping), daemon=True).start()

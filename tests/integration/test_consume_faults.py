@@ -1,6 +1,7 @@
 """Workers killed, frozen and joined; the database and the broker away for a while: nothing lost, nothing twice."""
 
 import itertools
+import json
 import os
 import signal
 import subprocess
@@ -152,6 +153,35 @@ def test_sigkill_of_the_parent__ends_its_workers(send, consuming, loaded):
     until(lambda: stored_count(loaded) == 1)
     process.kill()
     until(lambda: not any(os.path.exists(f"/proc/{one}") for one in workers))
+
+
+def test_log__each_line_of_parent_and_workers_is_json_and_so_is_what_ends_a_worker(
+    send, consuming, loaded, owner, topic, monkeypatch
+):
+    monkeypatch.setenv("JEONGSAN_LOG", "json")
+    with owner.begin() as connection:
+        connection.exec_driver_sql(f"INSERT INTO consumer_offset VALUES ('{topic}', 0, 99, 7)")  # noqa: S608
+        connection.exec_driver_sql(
+            "CREATE FUNCTION refuse_all() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN"
+            " RAISE 'not today' USING ERRCODE = '22000'; END $$"
+        )
+        connection.exec_driver_sql(
+            "CREATE TRIGGER one BEFORE INSERT ON consumer_offset FOR EACH ROW EXECUTE FUNCTION refuse_all()"
+        )
+    send([gpu("a")], partition=0)
+    process = consuming()
+    said = [json.loads(process.stderr.readline()) for _ in range(2)]
+    assert (said[0]["level"], said[0]["logger"]) == ("error", "metering.workers")
+    assert "not today" in said[0]["exception"]
+    assert said[1]["message"].startswith("작업자가 끝났습니다 (1)")
+    with owner.begin() as connection:
+        connection.exec_driver_sql("DROP TRIGGER one ON consumer_offset")
+    until(lambda: stored_count(loaded) == 1)
+    process.send_signal(signal.SIGTERM)
+    assert process.wait(timeout=40) == 0
+    said = [json.loads(line) for line in process.stderr]
+    assert any("새로 만든 토픽입니다" in one["message"] for one in said)
+    assert (said[-1]["message"], said[-1]["stored"]) == ("consumed", 1)
 
 
 def test_rebalance__whose_answer_the_client_library_dropped_is_joined_anew(send, loaded, topic, kafka_settings):

@@ -16,6 +16,7 @@ DOORS = {
     "flask": {"portal", "wsgi.py"},
     "kafka": {f"metering/kafka_{name}.py" for name in ("client", "topics", "producer", "consumer", "dead_letters")},
     "openpyxl": {"reports/workbook.py", "billing/claim_sheet.py"},
+    "prometheus_client": {"metering/metrics.py"},
 }
 DOCUMENTS = [path for path in ROOT.rglob("*.md") if not {".venv", "build", ".pytest_cache"} & set(path.parts)]
 
