@@ -80,6 +80,22 @@ def replay(engine: Engine, now: datetime) -> Replayed:
     return Replayed(tried=tried, read=read, counts=counts)
 
 
+def release_read(connection: Connection, now: datetime, topic: str, since: int) -> None:
+    """Releases the letters of a file that was taken in again after the mark `since`: what could be read this time.
+
+    A row of accounting is read with a map, so that `replay`, which has none, cannot try it.
+    """
+    connection.execute(
+        text(
+            "UPDATE dead_letter SET status = 'released', resolved_at = :now, resolution = 'ingested again'"
+            " FROM term WHERE term.id = topic_id AND value = :topic AND status = 'waiting' AND batch_id <= :since"
+            " AND NOT EXISTS (SELECT FROM dead_letter AS newer WHERE newer.topic_id = dead_letter.topic_id"
+            "  AND newer.record = dead_letter.record AND newer.batch_id > :since AND newer.status = 'waiting')"
+        ),
+        {"now": now, "topic": topic, "since": since},
+    )
+
+
 def _part(connection: Connection, which: str, after: int) -> list[DeadLetter]:
     """The next letters, of bounded size together."""
     rows = connection.execute(

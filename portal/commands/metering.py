@@ -8,7 +8,7 @@ from sqlalchemy import Engine
 
 from core import database, logs
 from core.month import Month
-from metering import files, quarantine
+from metering import dead_letters, files, quarantine
 from metering.intake import Intake
 from metering.monthly import metered_month
 from metering.store import Counts
@@ -46,6 +46,8 @@ def ingest(call: Call, paths: tuple[Path, ...], form: str, source: str | None, m
             counts = intake.ingest(topic, 0, files.records(one.path, say), call.now)
         else:
             counts = intake.ingest(topic, 0, files.rows(one.path, say), call.now, one.reader.read)
+        with engine.begin() as connection:
+            dead_letters.release_read(connection, call.now, topic, since)
         total += counts
         problems = _problems(engine, topic, since)
         rows.append({"file": str(one.path), **dataclasses.asdict(counts), **one.apart, **problems})

@@ -110,13 +110,23 @@ def test_ingest__broken_running_and_foreign_rows_go_where_they_belong(loaded, je
 
 
 def test_ingest__after_the_map_is_completed_the_file_can_be_taken_again(loaded, jeongsan, ingest):
-    rows = [row(1), row(2, account="lab9", partition="b200")]
-    assert ingest(*rows)["dead_lettered"] == 1
+    rows = [row(1), row(2, account="lab9", partition="b200"), row(3, elapsed="soon")]
+    assert ingest(*rows)["dead_lettered"] == 2
+    assert jeongsan("status")["dead_letters"] == {"schema": 1, "unmapped": 1}
     names = MAP.replace("[model]", 'lab9 = "P2"\n[model]') + 'default = "B200"\n'
     done = ingest(*rows, names=names)
-    assert (done["stored"], done["duplicate"], done["dead_lettered"]) == (1, 1, 0)
+    assert (done["stored"], done["duplicate"], done["dead_lettered"]) == (1, 1, 1)
     assert used(jeongsan, "2025-11")["P2", "gpu", "B200"] == ("7200", "gpu_s")
-    assert jeongsan("intake")["balanced"]
+    assert jeongsan("status")["dead_letters"] == {"schema": 2}  # each receipt of the row that still is broken
+    assert jeongsan("intake") == {
+        "received": 5, "stored": 2, "duplicate": 1, "quarantined": 0, "dead_lettered": 2, "balanced": True,
+    }  # fmt: skip
+
+
+def test_ingest__another_file_leaves_the_dead_letters_of_the_first(loaded, jeongsan, ingest):
+    ingest(row(1), row(2, account="lab9"))
+    ingest(row(1), row(2), name="other.txt")
+    assert jeongsan("status")["dead_letters"] == {"unmapped": 1}
 
 
 def test_requeued_job__counts_each_start_and_another_end_is_a_conflict(loaded, jeongsan, ingest):
