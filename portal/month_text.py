@@ -32,10 +32,12 @@ def won(krw: int) -> str:
     return f"△{-krw:,}" if krw < 0 else f"{krw:,}" if krw else "-"
 
 
-def month_text(call: Call, document: dict) -> str:
-    """What a person wants to know of a month: sources, lines, budget, ties."""
+def month_text(call: Call, document: dict, *, dry: bool = False) -> str:
+    """What a person wants to know of a month: sources, lines, budget, ties; `dry`: that it was not booked."""
     say = call.say
     state = say(STATES[document["state"]], document["state"])
+    if dry and document["state"] != "locked":
+        state = say("미리 보기, 아무것도 기록하지 않음", "dry run, nothing booked")
     charges = document["charges"]
     corrections = sum(row["correction"] for row in charges)
     lines = [
@@ -62,17 +64,18 @@ def month_text(call: Call, document: dict) -> str:
 
 
 NAMES = {
-    "supply_krw": "공급가액", "voucher_krw": "바우처", "self_pay_krw": "자부담", "excess_krw": "초과",
-    "vat_krw": "부가세", "held_krw": "보류", "total_krw": "부담 계", "amount_krw": "공급가액",
+    "supply_krw": ("공급가액", "supply"), "voucher_krw": ("바우처", "voucher"), "self_pay_krw": ("자부담", "self-pay"),
+    "excess_krw": ("초과", "excess"), "vat_krw": ("부가세", "VAT"), "held_krw": ("보류", "held"),
+    "total_krw": ("부담 계", "pays in all"), "amount_krw": ("공급가액", "supply"),
 }  # fmt: skip
-KINDS = {"gpu": "GPU", "cpu": "CPU", "storage": "저장공간", "fee": "이용료"}
+KINDS = {"gpu": ("GPU", "GPU"), "cpu": ("CPU", "CPU"), "storage": ("저장공간", "storage"), "fee": ("이용료", "fee")}
 
 
 def what_if_text(call: Call, document: dict) -> str:
     """The figures of a month that an assumption changes: real, assumed, difference; in won."""
     say = call.say
     rows = [
-        [f"{KINDS.get(code, code)} {say(NAMES[name], name.removesuffix('_krw'))}", won(real),
+        [f"{say(*KINDS.get(code, (code, code)))} {say(*NAMES[name])}", won(real),
          won(document["assumed"][part][code][name]), won(document["difference"][part][code][name])]
         for part, codes in document["real"].items() for code, figures in codes.items() for name, real in figures.items()
         if document["difference"][part][code][name]

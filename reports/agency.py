@@ -169,7 +169,7 @@ def _payee_row(figures: Figures, position: int, one: Request) -> Row:
     ]
     return Row(
         values=[str(position), name, brn or "", ACCOUNT, one.project, one.paid_krw, one.recovered_krw,
-                "정정분 회수" if back else f"선금 충당 {one.offset_krw:,}원" if one.offset_krw else ""],
+                "정정분 회수" if back else f"선금 {one.offset_krw:,}원 충당" if one.offset_krw else ""],
         ref=", ".join(lines) or f"balance:payable:hospital:{one.payee}:{one.project}@{figures.month}",
         item=f"{name} {one.project}", amber=back,
     )  # fmt: skip

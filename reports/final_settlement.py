@@ -11,9 +11,11 @@ from reports.execution import Execution, available_execution, category_execution
 from reports.figures import Figures
 from reports.final_figures import Final
 from reports.layout import Check, Column, Document, Form, Placed, Row, combined
+from reports.sources import source_executions
 from reports.trace import write_trace
 from reports.wording import issuer, project_label, rate, signed_amount_text
 from reports.words import date_text, period_text
+from settlement.source import source_parts
 from settlement.year_end import audited
 
 TITLE = "정산보고서"
@@ -49,6 +51,12 @@ PROJECTS = (
     *(Column(title=title, kind="won") for title in BUDGET),
     Column(title="검증 대상", kind="code"),
 )
+FUNDS = (
+    Column(title="재원", kind="text"),
+    Column(title="예산액", kind="won"),
+    *(Column(title=title, kind="won") for title in BUDGET[1:]),
+    Column(title="집행률", kind="rate"),
+)
 SOURCES = (
     Column(title="과제", kind="text"),
     Column(title="바우처", kind="won"),
@@ -72,7 +80,8 @@ def final_report(final: Final) -> bytes:
     document = Document(title=TITLE, number=final.number, closed_at=final.settled_at)
     form = Form(document, TITLE, WIDTHS, landscape=False)
     _head(form, final)
-    for part in (_summary, _return, _categories, _projects, _sources):
+    funds = (_funds,) if final.figures.terms.sources else ()
+    for part in (_summary, _return, _categories, _projects, _sources, *funds):
         form.spacer(9)
         part(form, final)
     form.spacer(9)
@@ -149,15 +158,18 @@ def _budget_row(one: Execution, carried_krw: int, carried_ref: str, last: object
     )  # fmt: skip
 
 
+def _available_row(final: Final, rows: Sequence[Row], columns: Sequence[Column]) -> Row:
+    """The 가용 row: what no agreement of the other rows has of the budget."""
+    available = available_execution(final.figures, sum(row.values[1] for row in rows))
+    ratio = rate(0, available.current_krw) if columns[-1].kind == "rate" else ""
+    return _budget_row(available, 0, final.carry_over_ref, ratio)
+
+
 def _budget_table(
-    form: Form, final: Final, title: str, columns: Sequence[Column], rows: list[Row], last: object
+    form: Form, final: Final, title: str, columns: Sequence[Column], rows: Sequence[Row], last: object
 ) -> None:
-    """A budget table with the 가용 row and 합계, the total from the programme's own records."""
+    """A budget table with 합계, the total from the programme's own records."""
     figures, returned = final.figures, final.returned
-    available = available_execution(figures, sum(row.values[1] for row in rows))
-    kind = columns[-1].kind
-    ratio = rate(0, available.current_krw) if kind == "rate" else ""
-    rows.append(_budget_row(available, 0, final.carry_over_ref, ratio))
     current, appropriation = current_krw(figures), figures.terms.appropriation_krw
     left = current - returned.executed_krw - returned.carry_over_krw
     total = Row(values=["합계", appropriation, current - appropriation, current, returned.executed_krw,
@@ -182,6 +194,7 @@ def _categories(form: Form, final: Final) -> None:
         for code, one in zip(used, category_executions(figures), strict=True)
     ]
     total = rate(final.returned.executed_krw, current_krw(figures))
+    rows.append(_available_row(final, rows, CATEGORIES))
     _budget_table(form, final, "3. 비목별 집행", CATEGORIES, rows, total)
 
 
@@ -207,6 +220,7 @@ def _projects(form: Form, final: Final) -> None:
         _budget_row(one, close.carry_over_krw, final.carry_over_ref, "검증" if close.verified else "")
         for one, close in zip(project_executions(final.figures), final.projects, strict=True)
     ]
+    rows.append(_available_row(final, rows, PROJECTS))
     _budget_table(form, final, "4. 과제별 집행과 검증 대상", PROJECTS, rows, "")
 
 
@@ -238,6 +252,20 @@ def _source_row(figures: Figures, code: str) -> Row:
                 rate(self_pay, voucher + self_pay)],
         ref=lines or f"budget:{figures.month}/executed", item=f"{code} 재원",
     )  # fmt: skip
+
+
+def _funds(form: Form, final: Final) -> None:
+    """By source of funds, where several share the grant: its share of the budget and of what is carried over, and what
+    it has executed of every line.
+    """
+    figures, returned = final.figures, final.returned
+    carried = source_parts(returned.carry_over_krw, figures.terms.sources)
+    rows = [
+        _budget_row(one, carried[source.code], final.carry_over_ref, rate(one.executed_krw, one.current_krw))
+        for source, one in zip(figures.terms.sources, source_executions(figures), strict=True)
+    ]
+    total = rate(returned.executed_krw, current_krw(figures))
+    _budget_table(form, final, "6. 재원별 분담 집행", FUNDS, rows, total)
 
 
 def _closing(form: Form, final: Final) -> None:

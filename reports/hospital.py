@@ -222,7 +222,7 @@ class _Statement:
         back = krw < 0
         return Row(
             values=[project, payer, 0 if back else krw, -krw if back else 0, "회수" if back else "지급", source,
-                    "정정분 회수" if back else f"선금 충당 {offset:,}원" if offset else ""],
+                    "정정분 회수" if back else f"선금 {offset:,}원 충당" if offset else ""],
             ref=reference, item=f"{project} {payer}", amber=back,
         )  # fmt: skip
 

@@ -24,7 +24,10 @@ class Executed:
 
 @dataclass(frozen=True, kw_only=True)
 class LineForecast:
-    """A line of a programme, in won: executed so far, its run rate a month, when its limit is reached, and its end."""
+    """A line of a programme, in won: executed so far, its run rate a month, when its limit is reached, and its end.
+
+    A line without a limit to reach, one of zero won, has no month in which it is reached.
+    """
 
     line: str
     project: str
@@ -71,11 +74,11 @@ def forecast_line(line: str, project: str, executed: Mapping[Month, Executed], m
     done = sum(one.voucher_krw for one in executed.values())
     rate = run_rate([executed[month].voucher_krw for month in sorted(executed)])
     left = max(executed[at].limit_krw - done, 0)
-    needed = -(-left * rate.denominator // rate.numerator) if rate else None
+    needed = -(-left * rate.denominator // rate.numerator) if rate else None if left else 0
+    within = bool(executed[at].limit_krw) and needed is not None and needed <= months
     return LineForecast(
         line=line, project=project, limit_krw=executed[at].limit_krw, executed_krw=done, run_rate_krw=rate,
-        reached=at if not left else at + needed if needed is not None and needed <= months else None,
-        forecast_krw=done + min(left, floor(rate * months)),
+        reached=at + needed if within else None, forecast_krw=done + min(left, floor(rate * months)),
     )  # fmt: skip
 
 

@@ -68,7 +68,7 @@ def held(call: Call, month: str | None, programme: str) -> Answer:
 
 
 def _held_text(call: Call, document: dict) -> str:
-    total = won(document["held_krw"])
+    total = f"{document['held_krw']:,}"
     lines = [f"{document['programme']} {document['month']}: " + call.say(f"보류 {total}원", f"{total} won held")]
     for one in document["lines"]:
         lines.append(f"  {one['line']} ({one['project']}, {one['supplier']})  {won(one['held_krw'])}  "

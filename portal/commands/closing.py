@@ -5,7 +5,7 @@ from hashlib import sha256
 from pathlib import Path
 
 import click
-from sqlalchemy import Connection
+from sqlalchemy import Connection, Engine
 
 from closing.assumption import read_assumption
 from closing.run import STEPS, dry_run, run_month, show_month
@@ -47,12 +47,23 @@ def run(call: Call, month: str, programme: str, dry: bool, until: str, assume: P
     if dry:
         document = dry_run(engine, programme, wanted, call.now, _assuming(programme, wanted, assume))
     else:
-        document = run_month(
-            engine, programme, wanted, call.now, until=until,
-            begin=lambda step: call.progress(f"  {wanted} {STEP_NAMES[step]} …", f"  {wanted} {step} …"),
-        )  # fmt: skip
-    text = month_text(call, document) + (what_if_text(call, document["what_if"]) if assume else "")
+        document = _booked(call, engine, programme, wanted, until)
+    text = month_text(call, document, dry=dry) + (what_if_text(call, document["what_if"]) if assume else "")
     return Answer(document=document, text=text, exit_code=1 if document["differences"] else 0)
+
+
+def _booked(call: Call, engine: Engine, programme: str, month: Month, until: str) -> dict:
+    """Runs the month, saying each step; a run that finds nothing left to do says that."""
+    begun = []
+
+    def begin(step: str) -> None:
+        begun.append(step)
+        call.progress(f"  {month} {STEP_NAMES[step]} …", f"  {month} {step} …")
+
+    document = run_month(engine, programme, month, call.now, until=until, begin=begin)
+    if not begun:
+        call.progress(f"{month}: 이미 정산되어 있습니다. 바뀐 것이 없습니다.", f"{month}: run before; nothing changed.")
+    return document
 
 
 def _assuming(programme: str, month: Month, assume: Path | None) -> Callable[[Connection], dict] | None:
@@ -104,6 +115,10 @@ def verify(call: Call, deep: bool, against: Path | None) -> Answer:
         ],
     }
     lines = [f"{one.level:5}  {one.check}: {one.message}" for one in found]
+    if sealed is not None and ok:
+        month = sealed["month"]
+        lines.append(call.say(f"봉인 {against.name}: {month}까지 바뀐 것이 없습니다.",
+                              f"Seal {against.name}: nothing up to {month} has changed."))  # fmt: skip
     lines.append(
         call.say(
             "장부가 맞습니다." if ok else "장부에 어긋남이 있습니다.", "The books hold." if ok else "Differences found."

@@ -23,7 +23,7 @@ def forecast(call: Call, programme: str) -> Answer:
 
 def _text(call: Call, document: dict) -> str:
     say, total, tests = call.say, document["total"], document["back_test"]
-    now, then, left = _percent(total["rate"]), _percent(total["forecast_rate"]), won(total["left_krw"])
+    now, then, left = _percent(total["rate"]), _percent(total["forecast_rate"]), f"{total['left_krw']:,}"
     at, until, error = document["month"], document["until"], _percent(tests["mean_error"])
     count = len(tests["months"])
     lines = [

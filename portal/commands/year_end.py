@@ -13,6 +13,10 @@ from portal.month_text import table, won
 from reports.statements import write_published
 
 commands = click.Group()
+TIES = {
+    "예산현액 A": "current budget A", "집행액 C": "executed C", "다음연도이월 D": "carried over D",
+    "집행잔액 E": "lapsed E", "A = C + D + E": "A = C + D + E", "반납액": "return",
+}  # fmt: skip
 
 
 @command(commands, "year-end", help="Settles a fiscal year finally and closes its programme.")
@@ -42,7 +46,8 @@ def _text(call: Call, document: dict) -> str:
     for party, krw in document["audited"].items():
         lines.append(say(f"회계감사 대상: {party} {krw:,}원", f"to be audited: {party} {krw:,} won"))
     for tie in document["ties"]:
-        lines.append(f"{'✗' if tie['difference'] else '='} {tie['name']}: {tie['left']:,} = {tie['right']:,}")
+        mark, sign = ("✗", "≠") if tie["difference"] else ("✓", "=")
+        lines.append(f"{mark} {say(tie['name'], TIES[tie['name']])}: {tie['left']:,} {sign} {tie['right']:,}")
     if document["state"] == "closed":
         lines += [f"  {one['sha256'][:12]}  {one['name']}" for one in document["files"]]
     return "\n".join(lines)

@@ -33,7 +33,7 @@ def test_advance__is_offset_month_by_month_and_shown_to_agency_and_hospital(adva
     assert asked[9:13] == [VOUCHER, VOUCHER, 0, 0]
     rows = sheet(jeongsan, tmp_path, "2025-11", "병원정산서_H1", "정산서")
     paid = next(row for row in rows if "바우처" in row and "P1" in row)
-    assert (paid[2], paid[3], paid[-1]) == (0, 0, f"선금 충당 {VOUCHER:,}원")
+    assert (paid[2], paid[3], paid[-1]) == (0, 0, f"선금 {VOUCHER:,}원 충당")
     advanced.ingest(*work("w2", "L11", 10, "2025-12-05"), now=CLOSE["2025-12"])
     assert advanced.run("2025-12")["differences"] == 0
     balances = advanced.balances()
@@ -43,7 +43,7 @@ def test_advance__is_offset_month_by_month_and_shown_to_agency_and_hospital(adva
     paid = next(row for row in rows if "바우처" in row and "P1" in row)
     left = balances["receivable:agency"]
     assert left == 2 * 246_900 * 8_500 // 20_000 - 150_000
-    assert (paid[2], paid[-1]) == (left, f"선금 충당 {150_000 - VOUCHER:,}원")
+    assert (paid[2], paid[-1]) == (left, f"선금 {150_000 - VOUCHER:,}원 충당")
     assert jeongsan("verify", "--deep")["ok"] is True
 
 

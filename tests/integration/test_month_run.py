@@ -169,6 +169,26 @@ def test_verify__speaks_the_language_that_was_asked_for(jeongsan):
     assert done.stdout == "The books hold.\n"
 
 
+def said(*options) -> tuple[str, str]:
+    """What a run of November shows a person: its text, and its progress."""
+    command = ["month", "run", "2025-11", "--programme", PROGRAMME, "--now", CLOSE["2025-11"], *options]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.output
+    return done.stdout, done.stderr
+
+
+def test_month_run__says_that_a_dry_run_booked_nothing_and_that_a_second_run_changed_nothing(jeongsan):
+    prepare(jeongsan)
+    shown, _progress = said("--dry-run", "--lang", "en")
+    assert shown.startswith(f"{PROGRAMME} 2025-11 · dry run, nothing booked\n")
+    assert "미리 보기" in said("--dry-run")[0]
+    booked, progress = said()
+    assert booked.startswith(f"{PROGRAMME} 2025-11 · 마감\n")
+    assert "이미" not in progress
+    assert said() == (booked, "2025-11: 이미 정산되어 있습니다. 바뀐 것이 없습니다.\n")
+    assert said("--dry-run")[0] == booked
+
+
 def test_transfer_dated_in_a_closed_month__counts_from_the_first_open_one(jeongsan, tmp_path):
     prepare(jeongsan, "2025-12")
     registry = (CASE / "registry.toml").read_text()

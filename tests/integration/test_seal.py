@@ -66,6 +66,11 @@ def test_seal__again_after_later_months_is_the_same_bytes_and_verify_holds_again
     assert done.stdout == sealed_before.read_text()
 
 
+def test_verify_against__says_up_to_when_nothing_has_changed(jeongsan, sealed):
+    done = CliRunner().invoke(main, ["verify", "--against", str(sealed), "--lang", "en"])
+    assert done.stdout == f"Seal {sealed.name}: nothing up to {MONTH} has changed.\nThe books hold.\n"
+
+
 def test_seal__of_a_later_month_holds_for_the_earlier_ones_too(jeongsan, sealed_before, tmp_path, owner):
     later = tmp_path / "later.json"
     seal = jeongsan("seal", "2025-12", "--programme", PROGRAMME, "--out", later)["seal"]

@@ -44,6 +44,14 @@ def test_assume__another_fee_changes_the_fee_and_what_companies_pay_and_nothing_
     )
 
 
+def test_assume__the_text_names_every_figure_in_the_language_that_was_asked_for(december, tmp_path):
+    december("platform_fee = { rate_bp = 1000 }")
+    command = ["month", "run", "2025-12", "--programme", PROGRAMME, "--dry-run", "--assume", tmp_path / "assume.toml"]
+    done = CliRunner().invoke(main, [*map(str, command), "--now", CLOSE["2025-12"], "--lang", "en"])
+    assert "fee supply" in done.stdout
+    assert not any("가" <= one <= "힣" for one in done.stdout)
+
+
 def test_assume__real_figures_are_those_of_the_run(december):
     answer = december("self_pay_bp = 2000")
     real = answer["what_if"]["real"]

@@ -149,8 +149,14 @@ def test_year_end__a_second_time_says_so_and_writes_the_same_bytes(jeongsan, loc
     assert "이미" in text_of(jeongsan)
 
 
-def text_of(jeongsan):
-    done = CliRunner().invoke(main, ["year-end", "2025", "--programme", PROGRAMME, "--now", AFTER])
+def test_year_end__speaks_english_where_asked(jeongsan, locked):
+    said = text_of(jeongsan, "--lang", "en", "--dry-run")
+    assert "✓ return: 2,339,621,446 = 2,339,621,446" in said
+    assert not any("가" <= one <= "힣" for one in said)
+
+
+def text_of(jeongsan, *options):
+    done = CliRunner().invoke(main, ["year-end", "2025", "--programme", PROGRAMME, "--now", AFTER, *options])
     assert done.exit_code == 0, done.output
     return done.stdout
 
@@ -228,16 +234,30 @@ def test_lock__of_a_programme_before_its_last_month_is_refused_by_the_database(j
         books.lock_programme(connection, PROGRAMME, Month(2025, 11), datetime(2026, 1, 5, tzinfo=UTC), "x", {})
 
 
-@pytest.mark.parametrize("name", ["coresearch-2025", "dataspace-2026"])
-def test_year_end__of_every_kind_of_programme_holds_its_identities(jeongsan, name):
+FUNDS = {  # budget, change, A, C, D, E: a line's odd won goes to the first code
+    "coresearch-2025": [
+        ("CITY 시비", 175_000_000, 0, 175_000_000, 31_138_274, 0, 143_861_726),
+        ("STATE 국비", 175_000_000, 0, 175_000_000, 31_138_272, 0, 143_861_728),
+    ],
+    "dataspace-2026": [],
+}
+
+
+@pytest.mark.parametrize("name", FUNDS)
+def test_year_end__of_every_kind_of_programme_holds_its_identities_and_shows_each_source(jeongsan, tmp_path, name):
     programme, months = MONTHS[name]
     settle_example(jeongsan, name)
     year, last = int(months[0][:4]), int(months[-1][5:])
     now = f"{year + 1}-01-05T09:00:00+09:00"
     for number in range(last + 1, 13):
         jeongsan("month", "run", f"{year}-{number:02d}", "--programme", programme, now=now)
-    answer = jeongsan("year-end", year, "--programme", programme, now=now)
+    answer = jeongsan("year-end", year, "--programme", programme, "--out", tmp_path, now=now)
     assert (answer["state"], answer["differences"]) == ("closed", 0)
+    sheet = load_workbook(tmp_path / answer["files"][0]["name"]).worksheets[0]
+    rows = [row[:7] for row in sheet.iter_rows(values_only=True)]
+    titles = [row[0] for row in rows]
+    at = titles.index("6. 재원별 분담 집행") + 2 if FUNDS[name] else len(rows)
+    assert rows[at : at + len(FUNDS[name])] == FUNDS[name]
     budget = answer["budget"]
     assert budget["current_krw"] == sum(budget[f"{part}_krw"] for part in ("executed", "carry_over", "balance"))
     assert jeongsan("verify", "--deep")["ok"]

@@ -43,6 +43,10 @@ def test_forecast__a_limit_that_is_reached_already_says_when_it_was_known():
     assert forecast_line("L1", "P1", line(500, 500), 3).reached == Month(2025, 12)
 
 
+def test_forecast__a_limit_of_zero_is_never_reached():
+    assert forecast_line("L1", "P1", line(0, 0, limit=0), 3).reached is None
+
+
 def test_forecast__without_a_locked_month_is_refused():
     with pytest.raises(ValueError, match="locked month"):
         forecast_line("L1", "P1", {}, 3)
