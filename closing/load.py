@@ -106,12 +106,19 @@ def touched_programmes(plan: Plan, view: View) -> set[str]:
 
 def _rules(connection: Connection, plan: Plan, view: View, places: Mapping[Key, str]) -> list[str]:
     return [
-        *limits.refusals(view, plan, places),
+        *limits.refusals(view, plan, places, _ended_krw(connection)),
         *_below_executed(connection, plan, places),
         *agreement_refusals(connection, plan, view, places),
         *_closed_projects(connection, plan, places),
         *_closed_programmes(connection, plan, view, places),
     ]
+
+
+def _ended_krw(connection: Connection) -> dict[str, int]:
+    """What each project executed, in won, whose commitment was released at its end."""
+    return {
+        row.code: row.executed_krw for row in connection.execute(text("SELECT code, executed_krw FROM ended_project"))
+    }
 
 
 def _below_executed(connection: Connection, plan: Plan, places: Mapping[Key, str]) -> list[str]:

@@ -1,4 +1,7 @@
-"""Rules of commitment (domain.md §1): limits within the grant, the grant within its tier, grants within the budget."""
+"""Rules of commitment (domain.md §1): limits within the grant, the grant within its tier, grants within the budget.
+
+And of what is received of the budget (교부, domain.md §9).
+"""
 
 from collections.abc import Iterator, Mapping
 from datetime import date
@@ -35,13 +38,17 @@ def grant_krw(view: View, project: Project) -> int:
     return most_committed_krw(view, project.code) if project.grant_krw is None else project.grant_krw
 
 
-def current_budget_krw(programme: Programme) -> int:
-    """예산현액: appropriation, carry-in and transfers, in won."""
-    return programme.appropriation_krw + programme.carry_in_krw + sum(one.krw for one in programme.transfer)
+def current_budget_krw(programme: Programme, day: date = date.max) -> int:
+    """예산현액: appropriation, carry-in and the transfers dated up to a local day, in won."""
+    transfers = sum(one.krw for one in programme.transfer if one.on <= day)
+    return programme.appropriation_krw + programme.carry_in_krw + transfers
 
 
-def refusals(view: View, changes: Plan, places: Mapping[Key, str]) -> list[str]:
-    """Every overrun of a cap by what a load brings, with its path."""
+def refusals(view: View, changes: Plan, places: Mapping[Key, str], ended_krw: Mapping[str, int]) -> list[str]:
+    """Every overrun of a cap by what a load brings, with its path.
+
+    `ended_krw`: what projects executed whose commitment was released, by code: that is what they take of the budget.
+    """
     moved = changes.moved
     projects = {table.code: places[kind, table.code] for (kind, _), table in moved.items() if kind == "project"}
     for (kind, code), table in moved.items():
@@ -53,7 +60,7 @@ def refusals(view: View, changes: Plan, places: Mapping[Key, str]) -> list[str]:
         found += [f"{place}: {problem}" for problem in _project(view, view.get("project", code))]
         programmes.setdefault(view.programme_of(code), place)
     for code, place in programmes.items():
-        found += [f"{place}: {problem}" for problem in _programme(view, view.get("programme", code))]
+        found += [f"{place}: {problem}" for problem in _programme(view, view.get("programme", code), ended_krw)]
     return found
 
 
@@ -73,11 +80,26 @@ def _project(view: View, project: Project) -> Iterator[str]:
         )
 
 
-def _programme(view: View, programme: Programme) -> Iterator[str]:
-    grants = sum(grant_krw(view, one) for one in view.of("project") if one.programme == programme.code)
+def _programme(view: View, programme: Programme, ended_krw: Mapping[str, int]) -> Iterator[str]:
+    projects = [one for one in view.of("project") if one.programme == programme.code]
+    grants = sum(ended_krw[one.code] if one.code in ended_krw else grant_krw(view, one) for one in projects)
     budget = current_budget_krw(programme)
     if grants > budget:
         yield (
             f"사업 {programme.code}의 과제 지원금 합계 {grants:,}원이 예산현액 {budget:,}원을 넘습니다 "
             "(project grants exceed the current budget)."
         )
+    yield from _received(programme)
+
+
+def _received(programme: Programme) -> Iterator[str]:
+    """A transfer that takes from the budget after it was received refuses nothing: the final settlement returns it."""
+    for day in sorted({one.on for one in programme.grant_received}):
+        received = sum(one.krw for one in programme.grant_received if one.on <= day)
+        budget = current_budget_krw(programme, day)
+        if received > budget:
+            yield (
+                f"사업 {programme.code}의 {day}까지 교부액 {received:,}원이 그날의 예산현액 {budget:,}원을 넘습니다 "
+                "(grants received exceed the current budget of that day)."
+            )
+            return

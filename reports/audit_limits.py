@@ -83,11 +83,12 @@ def price_cap(scope: Scope) -> Iterator[Found]:
 
 
 def appropriation(scope: Scope) -> Iterator[Found]:
-    """Project grants, or what was executed, of more than the current budget (예산현액)."""
+    """Project grants (of ended projects what they executed), or what was executed, of more than the current budget."""
     rows = scope.rows(
         "SELECT * FROM (SELECT appropriation_krw + carry_in_krw + coalesce((SELECT sum(amount_krw) FROM budget_record"
         "  WHERE programme = :programme AND kind = 'transfer'), 0)::bigint AS current_krw,"
-        " greatest((SELECT sum(grant_krw) FROM project WHERE programme = :programme),"
+        " greatest((SELECT sum(coalesce(executed_krw, project.grant_krw)) FROM project"
+        "  LEFT JOIN ended_project USING (code) WHERE project.programme = :programme),"
         "  (SELECT sum(total_voucher_krw) FROM settled))::bigint AS krw"
         " FROM programme WHERE code = :programme) AS budget WHERE krw > current_krw"
     )

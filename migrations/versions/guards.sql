@@ -117,6 +117,21 @@ CREATE TRIGGER check_entries AFTER INSERT ON entry REFERENCING NEW TABLE AS new_
   FOR EACH STATEMENT EXECUTE FUNCTION check_entries();
 
 -- ---------------------------------------------------------------- commitments
+-- A project whose month of ending is locked, or whose agreements were all terminated by a locked month: the rest of its
+-- commitment was released, so that it takes of the budget what it executed.
+CREATE VIEW ended_project AS
+WITH closed AS (SELECT programme, max(month) AS month FROM month_lock GROUP BY programme),
+terminated AS (
+  SELECT agreement.project
+    FROM agreement JOIN project ON project.code = agreement.project JOIN closed ON closed.programme = project.programme
+    LEFT JOIN agreement_version version ON version.agreement = agreement.code AND version.kind = 'terminated'
+     AND greatest(version.effective, version.counts_from) < closed.month + interval '1 month'
+   GROUP BY agreement.project HAVING bool_and(version.agreement IS NOT NULL))
+SELECT project.programme, project.code, project.grant_krw, coalesce(account.balance_krw, 0) AS executed_krw
+  FROM project JOIN closed ON closed.programme = project.programme
+  LEFT JOIN account ON account.programme = project.programme AND account.code = 'budget:executed:' || project.code
+ WHERE project.closes <= closed.month OR project.code IN (SELECT project FROM terminated);
+
 -- What a changed row can break: of its own project (`about`) every limit, of the programme the sum of its grants. A load of
 -- many projects calls this once a row, so it reads no other project's lines.
 CREATE FUNCTION check_commitments(wanted text, about text) RETURNS void LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -149,7 +164,9 @@ BEGIN
   END IF;
   SELECT programme.code, programme.appropriation_krw + programme.carry_in_krw + coalesce((SELECT sum(amount_krw)
            FROM budget_record WHERE budget_record.programme = programme.code AND kind = 'transfer'), 0) AS current_krw,
-         (SELECT coalesce(sum(grant_krw), 0) FROM project WHERE project.programme = programme.code) AS grants INTO bad
+         (SELECT coalesce(sum(grant_krw), 0) FROM project WHERE project.programme = programme.code)
+         - (SELECT coalesce(sum(grant_krw - executed_krw), 0) FROM ended_project WHERE ended_project.programme = programme.code)
+           AS grants INTO bad
     FROM programme WHERE programme.code = wanted;
   IF bad.grants > bad.current_krw THEN
     RAISE EXCEPTION 'programme %: project grants of % exceed the current budget (예산현액) of %', bad.code, bad.grants, bad.current_krw
@@ -185,6 +202,29 @@ CREATE CONSTRAINT TRIGGER commitments AFTER INSERT OR UPDATE ON project DEFERRAB
   FOR EACH ROW EXECUTE FUNCTION check_commitments_of_row();
 CREATE CONSTRAINT TRIGGER commitments AFTER INSERT ON budget_record DEFERRABLE INITIALLY DEFERRED
   FOR EACH ROW EXECUTE FUNCTION check_commitments_of_row();
+
+-- ---------------------------------------------------------------- grants received (교부)
+-- On the day of each of them all that was received is at most the current budget (예산현액) of that day. A transfer that
+-- takes from the budget later is none of them: what was received beyond it goes back at the final settlement.
+CREATE FUNCTION check_received() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE bad record;
+BEGIN
+  PERFORM pg_advisory_xact_lock(hashtext('commitment:' || NEW.programme));
+  SELECT received.* INTO bad FROM (
+    SELECT dated, sum(sum(amount_krw) FILTER (WHERE kind = 'grant_received')) OVER day AS krw,
+           sum(coalesce(sum(amount_krw) FILTER (WHERE kind = 'transfer'), 0)) OVER day AS transfers_krw,
+           bool_or(kind = 'grant_received') AS on_the_day
+      FROM budget_record WHERE budget_record.programme = NEW.programme GROUP BY dated WINDOW day AS (ORDER BY dated)) received
+    JOIN programme ON programme.code = NEW.programme
+   WHERE on_the_day AND krw > appropriation_krw + carry_in_krw + transfers_krw ORDER BY dated LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION 'programme %: grants received of % up to % exceed the current budget (예산현액) of that day', NEW.programme,
+      bad.krw, bad.dated USING ERRCODE = 'JS001';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE CONSTRAINT TRIGGER received AFTER INSERT ON budget_record DEFERRABLE INITIALLY DEFERRED
+  FOR EACH ROW WHEN (NEW.kind <> 'interest') EXECUTE FUNCTION check_received();
 
 -- ---------------------------------------------------------------- a programme that is finally settled
 CREATE FUNCTION check_programme_lock() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$

@@ -3,6 +3,7 @@
 import openpyxl
 import pytest
 from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
 
 from core.month import Month
 from registry.terms import programme_terms
@@ -227,6 +228,59 @@ def test_termination__releases_the_rest_at_the_months_run_and_takes_no_later_wor
     assert "budget:committed:P2" not in world.balances()
     assert world.balances()["budget:available"] == balances["budget:available"] + executed - 1_357 * 4 * 3 // 4
     assert jeongsan("verify", "--deep")["ok"] is True
+
+
+NEXT = """
+[[project]]
+code = "P3"
+programme = "V25"
+company = "C1"
+tier = "large"
+title = "다음 과제"
+modalities = ["imaging"]
+channel = "bank"
+[[agreement]]
+code = "A3"
+project = "P3"
+starts = 2025-12-15
+ends = 2026-03-31
+self_pay_mode = "arrears"
+over_limit = "hold"
+line = [ {{ code = "L31", supplier = "H1", category = "processing", grant_limit_krw = {krw} }} ]
+"""
+A2_ENDED = (f"amendment = [ {FIRST} ]", f"amendment = [ {FIRST} ]\n{ENDED.replace('2025-12-10', '2025-11-25')}")
+ENDS = {
+    "terminated": ([A2_ENDED, ('closes = "2025-12"\n', "")], ("L21", "P2"), 180_000_000 - 81_420),
+    "closes": ([('closes = "2025-12"', 'closes = "2025-11"')], ("L11", "P1"), 400_000_000 - 839_460),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("end", ENDS)
+def test_ended_project__its_freed_won_are_committed_again_and_never_twice(
+    jeongsan, registry_file, tmp_path, engine, end
+):
+    changes, (line, code), freed_krw = ENDS[end]
+    changes = [("appropriation_krw = 1_000_000_000", "appropriation_krw = 580_000_000"), *changes]
+
+    def load(more="", **expecting):
+        return jeongsan("load", registry_file(*changes, more=H2_PRICES + more), now=CLOSE["2025-11"], **expecting)
+
+    load()
+    world = World(jeongsan, tmp_path)
+    world.pay("bank,deposit:P1,10000000", now="2025-11-20T00:00:00Z")
+    world.ingest(*work("w1", line, 80, project=code), now=CLOSE["2025-11"])
+    assert "예산현액 580,000,000원을 넘습니다" in str(load(NEXT.format(krw=1), exit_code=3))
+    world.run("2025-11")
+    assert world.balances()["budget:available"] == freed_krw
+    assert "예산현액 580,000,000원을 넘습니다" in str(load(NEXT.format(krw=freed_krw + 1), exit_code=3))
+    load(NEXT.format(krw=freed_krw))
+    assert world.balances()["budget:committed:P3"] == freed_krw
+    assert "budget:available" not in world.balances()
+    again = "UPDATE project SET grant_krw = grant_krw + 1 WHERE code = 'P3'"
+    with pytest.raises(DBAPIError, match="exceed the current budget"), engine.begin() as connection:
+        connection.execute(text(again))
+    world.ingest(*work("w2", line, 1, project=code), now=CLOSE["2025-12"])
+    assert "예산" in str(world.run("2025-12", exit_code=3)["messages"])
 
 
 def test_termination__of_one_agreement_leaves_the_other_of_its_project(jeongsan, registry_file, tmp_path, engine):

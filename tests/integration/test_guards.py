@@ -383,6 +383,21 @@ def test_commitment__a_transfer_never_takes_what_is_granted(loaded):
     execute(loaded, transfer, krw=-420_000_000)
 
 
+RECORD = "INSERT INTO budget_record (programme, kind, dated, amount_krw, reason) VALUES ('V25', :kind, :day, :krw, '')"
+
+
+def test_received__never_exceeds_the_current_budget_of_its_day(loaded):
+    with refused("JS001", "up to 2025-10-01 exceed the current budget"):
+        execute(loaded, RECORD, kind="grant_received", day="2025-10-01", krw=500_000_001)
+    execute(loaded, RECORD, kind="grant_received", day="2025-10-01", krw=500_000_000)
+    with refused("JS001", "up to 2025-10-01 exceed the current budget"):
+        execute(loaded, RECORD, kind="transfer", day="2025-10-01", krw=-1)
+    execute(loaded, RECORD, kind="transfer", day="2025-10-02", krw=-1)
+    with refused("JS001", "up to 2025-11-01 exceed the current budget"):
+        execute(loaded, RECORD, kind="grant_received", day="2025-11-01", krw=1)
+    execute(loaded, RECORD, kind="interest", day="2025-11-01", krw=1)
+
+
 def race(*actions):
     """Runs actions at once on connections of their own; returns what each raised, or None."""
     barrier = threading.Barrier(len(actions))

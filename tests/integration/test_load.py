@@ -216,6 +216,11 @@ def test_load__a_file_that_is_no_registry_is_refused(jeongsan, tmp_path, content
     assert said in message
 
 
+def transfer(day, krw):
+    one = f'transfer = [ {{ on = {day}, krw = {krw}, reason = "증감" }} ]'
+    return 'funding = "hospital"', f'funding = "hospital"\n{one}'
+
+
 @pytest.mark.parametrize(
     ("changes", "said"),
     [
@@ -226,6 +231,9 @@ def test_load__a_file_that_is_no_registry_is_refused(jeongsan, tmp_path, content
             [("appropriation_krw = 1_000_000_000", "appropriation_krw = 579_999_999")],
             "예산현액 579,999,999원을 넘습니다",
         ),
+        ([("krw = 500_000_000", "krw = 1_000_000_001")], "2025-09-03까지 교부액 1,000,000,001원이 그날의 예산현액"),
+        ([("krw = 500_000_000", "krw = 1_000_000_001"), transfer("2025-09-04", 1)], "예산현액 1,000,000,000원을"),
+        ([("krw = 500_000_000", "krw = 1_000_000_000"), transfer("2025-09-03", -1)], "예산현액 999,999,999원을"),
     ],
 )
 def test_load__caps_are_kept_to_the_won(jeongsan, registry_file, changes, said):
@@ -234,9 +242,17 @@ def test_load__caps_are_kept_to_the_won(jeongsan, registry_file, changes, said):
     assert said in message
 
 
+@pytest.mark.parametrize(("received", "day", "krw"), [(1_000_000_001, "2025-09-03", 1), (10**9, "2025-09-04", -1)])
+def test_load__what_is_received_of_the_budget_of_its_day_is_loaded(jeongsan, registry_file, received, day, krw):
+    file = registry_file(("krw = 500_000_000", f"krw = {received}"), transfer(day, krw))
+    jeongsan("load", file, now=NOW)
+    assert jeongsan("load", file, now=NOW)["new"] == {}
+
+
 def test_load__what_reaches_every_cap_exactly_is_loaded(jeongsan, registry_file):
     exact = [
         ("appropriation_krw = 1_000_000_000", "appropriation_krw = 600_000_000"),
+        ("krw = 500_000_000", "krw = 600_000_000"),
         ("L21 = 180_000_000", "L21 = 200_000_000"),
     ]
     jeongsan("load", registry_file(*exact), now=NOW)
