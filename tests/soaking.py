@@ -16,11 +16,13 @@ from kafka import KafkaConsumer, KafkaProducer, TopicPartition
 from sqlalchemy import text
 
 from metering import offsets
+from metering.kafka_consumer import SESSION_MS
 from tests.conftest import ROOT
 
 TOPIC, LETTERS = "usage.events", "usage.dead-letter"
 BOUNDARY = datetime(2025, 10, 31, 15, tzinfo=UTC)  # midnight in Seoul: October ends
 PARTITIONS, BATCH_EVENTS = 4, 50
+FROZEN_S = SESSION_MS // 1000 + 3
 BATCH = [("content-type", b"application/cloudevents-batch+json")]
 SETTLE_S = 300
 
@@ -103,7 +105,8 @@ class Fire:
     """A `jeongsan consume` under the given environment, and what is done to it."""
 
     def __init__(self, bootstrap: str, broker_home: Path, engine, rng: random.Random):
-        self.bootstrap, self.broker_home, self.engine, self.rng, self.kills = bootstrap, broker_home, engine, rng, 0
+        self.bootstrap, self.broker_home, self.engine, self.rng = bootstrap, broker_home, engine, rng
+        self.kills = self.freezes = 0
         command = [ROOT / ".venv" / "bin" / "jeongsan", "consume", "--workers", "2", "--json", "--lang", "en"]
         self.log = (broker_home / "consume.log").open("w+")
         self.process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=self.log, text=True)
@@ -127,12 +130,26 @@ class Fire:
 
     def kill_one(self) -> None:
         """kill -9 of a random worker."""
+        found = self._workers()
+        if found:
+            os.kill(self.rng.choice(found), signal.SIGKILL)
+            self.kills += 1
+
+    def freeze_one(self) -> None:
+        """Stops a random worker for longer than its session, so that it wakes up when others have its partitions."""
+        found = self._workers()
+        if found:
+            frozen = self.rng.choice(found)
+            os.kill(frozen, signal.SIGSTOP)
+            time.sleep(FROZEN_S)
+            os.kill(frozen, signal.SIGCONT)
+            self.freezes += 1
+
+    def _workers(self) -> list[int]:
         found = subprocess.run(
             ["pgrep", "-P", str(self.process.pid), "-f", "spawn_main"], capture_output=True, text=True, check=False
-        ).stdout.split()
-        if found:
-            os.kill(int(self.rng.choice(found)), signal.SIGKILL)
-            self.kills += 1
+        )
+        return [int(one) for one in found.stdout.split()]
 
     def restart_broker(self) -> None:
         """Stops and starts the broker on its port."""

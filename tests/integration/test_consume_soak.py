@@ -40,8 +40,9 @@ def servers(tmp_path_factory, monkeypatch, broker):
     subprocess.run([ROOT / "kafka" / "broker", "wipe"], env=environment, capture_output=True, check=True)
 
 
-def under_fire(servers, jeongsan, registry, size: int, kills: int, seed: int) -> dict:
-    """Produces in as many parts as there are kills, with two restarts of the broker and one of the database between."""
+def under_fire(servers, jeongsan, registry, size: int, kills: int, freezes: int, seed: int) -> dict:
+    """Produces in as many parts as there are kills, with two restarts of the broker and one of the database between;
+    in the first parts a worker is frozen as well."""
     settings, superuser, home = servers
     rng = random.Random(seed)
     assert jeongsan("topics")["ok"]
@@ -56,6 +57,8 @@ def under_fire(servers, jeongsan, registry, size: int, kills: int, seed: int) ->
         for number, part in enumerate(chunks(events, parts)):
             fire.produce(part)
             time.sleep(rng.randrange(200, 2500) / 1000)
+            if fire.freezes < freezes:
+                fire.freeze_one()
             fire.kill_one()
             restarts.get(number, lambda: None)()
         while fire.kills < kills:
@@ -71,7 +74,7 @@ def under_fire(servers, jeongsan, registry, size: int, kills: int, seed: int) ->
     }, f"seed {seed}"  # fmt: skip
     check_usage(jeongsan, totals, seed)
     assert jeongsan("verify", "--deep")["ok"], f"seed {seed}"
-    return {"kills": fire.kills, "restarted": answer["restarted"], **found}
+    return {"kills": fire.kills, "freezes": fire.freezes, "restarted": answer["restarted"], **found}
 
 
 def check_usage(jeongsan, totals, seed: int) -> None:
@@ -99,14 +102,17 @@ def settings(fired):
 
 
 def test_under_fire__a_few_kills_and_restarts(servers, jeongsan, registry_file):
-    print(under_fire(servers, jeongsan, registry_file(), size=20_000, kills=4, seed=1))
+    print(under_fire(servers, jeongsan, registry_file(), size=20_000, kills=4, freezes=1, seed=1))
 
 
 @pytest.mark.soak
 def test_soak__a_million_events_with_kills_and_restarts(servers, jeongsan, registry_file, capsys):
     seed = random.SystemRandom().randrange(10**9)
     began = time.monotonic()
-    done = under_fire(servers, jeongsan, registry_file(), size=1_000_000, kills=30, seed=seed)
+    done = under_fire(servers, jeongsan, registry_file(), size=1_000_000, kills=30, freezes=3, seed=seed)
     with capsys.disabled():
-        print(f"\n    seed {seed}, {time.monotonic() - began:.0f} s: {done['kills']} kills, {done}")
+        print(
+            f"\n    seed {seed}, {time.monotonic() - began:.0f} s: {done['kills']} kills, {done['freezes']} freezes, {done}"
+        )
     assert done["kills"] >= 25
+    assert done["freezes"] == 3
