@@ -14,6 +14,7 @@ from closing.agreement_rules import agreement_refusals
 from core.errors import BadInput, RuleRefused
 from core.month import Month, kst_day
 from ledger import books
+from metering import quarantine
 from registry import changes, checking, limits, loading, reading
 from registry.agreement_life import lines_of
 from registry.changes import Key, Plan
@@ -22,19 +23,21 @@ from registry.checking import View
 
 @dataclass(frozen=True, kw_only=True)
 class LoadResult:
-    """What a load did: (kind, code) of what was new, changed, there already; how many entries it booked."""
+    """What a load did: (kind, code) of what was new, changed, there already; how many entries it booked, and how many
+    events it released from quarantine."""
 
     new: tuple[Key, ...]
     changed: tuple[Key, ...]
     same: tuple[Key, ...]
     entries: int
+    released: int
 
 
 def load(engine: Engine, paths: Sequence[Path], now: datetime) -> LoadResult:
     """Loads reference data files as one unit, all or nothing, in one transaction.
 
     Raises BadInput with a line for each problem, RuleRefused for caps, closed months and other content under a used
-    code. What was loaded before changes no figure.
+    code. What was loaded before changes no figure. Events that waited for what is there now are stored after it.
     """
     read = reading.read_files(paths)
     with engine.begin() as connection:
@@ -49,7 +52,10 @@ def load(engine: Engine, paths: Sequence[Path], now: datetime) -> LoadResult:
             entries = _apply(connection, plan, view, read.places, now)
         else:
             entries = _book(connection, {one.code for one in view.of("programme")}, now)
-    return LoadResult(new=tuple(plan.new), changed=tuple(plan.changed), same=tuple(plan.same), entries=entries)
+    released = quarantine.retry_loaded(engine, now) if plan.moved else 0
+    return LoadResult(
+        new=tuple(plan.new), changed=tuple(plan.changed), same=tuple(plan.same), entries=entries, released=released
+    )
 
 
 def _apply(connection: Connection, plan: Plan, view: View, places: Mapping[Key, str], now: datetime) -> int:

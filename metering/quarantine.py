@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, text
+from sqlalchemy import Connection, Engine, Row, text
 
 from core.errors import BadInput, RuleRefused
 from metering import columns, rules, store
@@ -14,6 +14,7 @@ from metering.references import event_of_row
 from metering.store import Counts
 
 RETRY_EVENTS = 50_000
+LOAD_CURES = ["unknown_project", "unknown_line", "outside_agreement", "no_permit"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -52,6 +53,30 @@ def retry(engine: Engine, now: datetime, ids: Sequence[int] | None = None) -> Co
     with engine.connect() as connection:
         rows = store.waiting(connection, ids)
     _refuse_unknown(ids, {row.id for row in rows})
+    return _take_again(engine, now, rows)
+
+
+def retry_loaded(engine: Engine, now: datetime) -> int:
+    """Tries again what waits for reference data, once some was loaded (domain.md §3); returns how many events left
+    quarantine, those that waited for them included."""
+    with engine.connect() as connection:
+        ids = connection.scalars(
+            text("SELECT id FROM quarantine WHERE status = 'waiting' AND reason = ANY(:reasons)"),
+            {"reasons": LOAD_CURES},
+        ).all()
+        if not ids:
+            return 0
+        rows, before = store.waiting(connection, ids), _waiting_count(connection)
+    _take_again(engine, now, rows)
+    with engine.connect() as connection:
+        return before - _waiting_count(connection)
+
+
+def _waiting_count(connection: Connection) -> int:
+    return connection.scalar(text("SELECT count(*) FROM quarantine WHERE status = 'waiting'"))
+
+
+def _take_again(engine: Engine, now: datetime, rows: Sequence[Row]) -> Counts:
     intake, total = Intake(engine), Counts()
     for first in range(0, len(rows), RETRY_EVENTS):
         part = rows[first : first + RETRY_EVENTS]

@@ -54,6 +54,7 @@ def load(call: Call, files: tuple[Path, ...]) -> Answer:
         "changed": _by_kind(result.changed),
         "already": _by_kind(result.same),
         "entries": result.entries,
+        "released": result.released,
     }
     return Answer(document=document, text=_text(call, result))
 
@@ -84,5 +85,12 @@ def _text(call: Call, result: LoadResult) -> str:
     if result.entries:
         lines.append(
             call.say(f"예산 분개 {result.entries}건을 기록했습니다.", f"{result.entries} budget entries booked.")
+        )
+    if result.released:
+        lines.append(
+            call.say(
+                f"격리된 이벤트 {result.released:,}건을 해제했습니다.",
+                f"{result.released:,} events released from quarantine.",
+            )
         )
     return "\n".join(lines)

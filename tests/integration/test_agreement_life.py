@@ -50,9 +50,10 @@ def test_draft__commits_nothing_and_takes_no_events_until_it_is_signed(jeongsan,
     changed = [*unsigned, ("grant_limit_krw = 150_000_000 } ]", "grant_limit_krw = 140_000_000 } ]")]
     assert jeongsan("load", registry_file(*changed), now=SIGNED)["changed"] == {"agreement": ["A2"]}
     signed = ('code = "A2"', 'code = "A2"\nsigned_on = 2025-09-14\nevidence = { reference = "협약서 2025-17" }')
-    assert jeongsan("load", registry_file(signed), now=SIGNED)["entries"] == 1
+    done = jeongsan("load", registry_file(signed), now=SIGNED)
+    assert (done["entries"], done["released"]) == (1, 2)
     assert world.balances()["budget:committed:P2"] == 150_000_000
-    assert jeongsan("quarantine", "retry", now=CLOSE["2025-11"])["stored"] == 2
+    assert jeongsan("quarantine", "list")["events"] == []
     back = jeongsan("load", registry_file(draft, (f"amendment = [ {FIRST} ]", "")), now=SIGNED, exit_code=3)
     assert "agreement[2].status" in str(back["messages"])
 
@@ -116,8 +117,8 @@ def test_amendment__extends_the_period_and_what_waited_is_attributed(world, load
                 gpus=1, model="H100")  # fmt: skip
     world.ingest(gpu, now="2026-04-02T00:00:00Z")
     assert jeongsan("quarantine", "list")["events"][0]["reason"] == "outside_agreement"
-    amend('{ effective = 2025-12-10, reason = "기간 연장", ends = 2026-06-30 }')
-    assert jeongsan("quarantine", "retry", now="2026-04-02T00:00:00Z")["stored"] == 1
+    assert amend('{ effective = 2025-12-10, reason = "기간 연장", ends = 2026-06-30 }')["released"] == 1
+    assert (jeongsan("intake")["stored"], jeongsan("intake")["quarantined"]) == (1, 0)
     assert str(project(loaded, "P2").agreements[0].ends) == "2026-06-30"
 
 

@@ -12,6 +12,7 @@ from core.month import Month
 from ledger import books
 from portal.cli import main
 from registry.terms import programme_terms
+from tests.driven import World, work
 
 NOW = "2025-09-15T09:00:00+09:00"
 SOURCE = 'source = [ {{ code = "S", name = "국비", share_bp = {} }} ]'
@@ -256,6 +257,34 @@ def test_load__what_reaches_every_cap_exactly_is_loaded(jeongsan, registry_file)
         ("L21 = 180_000_000", "L21 = 200_000_000"),
     ]
     jeongsan("load", registry_file(*exact), now=NOW)
+
+
+LINE = 'line = [ { code = "L31", supplier = "H1", category = "processing", grant_limit_krw = 1_000_000 } ]\n'
+THIRD = (
+    '[[project]]\ncode = "P3"\nprogramme = "V25"\ncompany = "C2"\ntier = "medium"\ntitle = "과제 셋"\n'
+    'modalities = ["imaging"]\nchannel = "bank"\n[[agreement]]\ncode = "A3"\nproject = "P3"\nstarts = 2025-09-15\n'
+    f'ends = 2026-03-31\nself_pay_mode = "arrears"\nover_limit = "hold"\n{LINE}'
+)
+PERMIT = '[[permit]]\ncode = "{}"\nproject = "P1"\nkind = "drb"\napproved_on = 2025-{}\n'
+
+
+def test_load__releases_what_waited_for_it_and_nothing_else(loaded, jeongsan, registry_file, tmp_path):
+    late = PERMIT.format("D2", "12-01")
+    jeongsan("load", registry_file(more=late), now=NOW)
+    world = World(jeongsan, tmp_path)
+    world.ingest(*work("w1", "L31", 1, project="P3"), *work("w2", "L11", 1), *work("w3", "L99", 1), now=NOW)
+    told = {one["event_id"]: one["reason"] for one in jeongsan("quarantine", "list")["events"]}
+    assert [told[name] for name in ("w1", "w2", "w3", "a-w1")] == ["unknown_project", "no_permit", "unknown_line",
+                                                                 "ref_missing"]  # fmt: skip
+    assert jeongsan("load", registry_file(more=late + THIRD), now=NOW)["released"] == 2
+    assert jeongsan("load", registry_file(more=late + THIRD), now=NOW)["released"] == 0
+    file = registry_file(more=late + THIRD + PERMIT.format("D1", "11-10"))
+    said = CliRunner().invoke(main, ["load", str(file), "--now", NOW]).stdout
+    assert said == "새로 등록: 심의 승인 1\n이미 등록됨: 사업 1, 참여자 7, 과제 3, 협약 3, 단가표 2, 심의 승인 1\n" \
+        "격리된 이벤트 2건을 해제했습니다.\n"  # fmt: skip
+    assert {one["event_id"] for one in jeongsan("quarantine", "list")["events"]} == {"w3", "a-w3"}
+    intake = jeongsan("intake")
+    assert (intake["stored"], intake["quarantined"], intake["balanced"]) == (4, 2, True)
 
 
 @pytest.mark.parametrize(

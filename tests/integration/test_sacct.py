@@ -156,8 +156,7 @@ self_pay_mode = "arrears"
 over_limit = "hold"
 line = [ { code = "L31", supplier = "H2", category = "processing", grant_limit_krw = 1_000_000 } ]
 """
-    jeongsan("load", registry_file(more=more), now=NOW)
-    assert jeongsan("quarantine", "retry", now=NOW)["stored"] == 1
+    assert jeongsan("load", registry_file(more=more), now=NOW)["released"] == 1
     assert used(jeongsan, "2025-11")["P3", "cpu", "H100"] == ("28800", "core_s")
     with loaded.connect() as connection:
         assert rederive(connection, ["P3"]) == []
