@@ -1,7 +1,7 @@
 """`trace`: from a figure to the charge rows, the usage and the events behind it, and back (domain.md §9)."""
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
@@ -27,6 +27,18 @@ USAGE_UNITS = {"gpu": ("gpu_s", 10**9), "cpu": ("core_s", 10**9), "storage": ("b
 
 
 @dataclass(frozen=True, kw_only=True)
+class Books:
+    """Where a reference is looked up: in the books of one programme, or of every programme that has it."""
+
+    connection: Connection
+    programme: str | None
+
+    def rows(self, sql: str, values: Mapping) -> Sequence[Row]:
+        """The rows of a query, which may ask for `:only`, the one programme or null."""
+        return self.connection.execute(text(sql), {**values, "only": self.programme}).all()
+
+
+@dataclass(frozen=True, kw_only=True)
 class Booked:
     """A charge row and the month that booked it."""
 
@@ -49,18 +61,20 @@ class Found:
     charges: Sequence[Booked] = ()
 
 
-def trace(connection: Connection, reference: str) -> dict:
+def trace(connection: Connection, reference: str, programme: str | None = None) -> dict:
     """What stands behind a reference that any output shows, or behind `FILE.xlsx!SHEET!CELL` of a published workbook.
 
+    A reference that names no programme means `programme`, or every programme that has it; a cell means its workbook's.
     Raises BadInput when it is no reference, or nothing stands behind it.
     """
     kind, _, rest = reference.partition(":")
+    books = Books(connection=connection, programme=programme)
     if ".xlsx!" in reference:
-        kind, found = "cell", _cell(connection, reference)
+        kind, found = "cell", _cell(books, reference)
     elif kind == "event" and rest:
-        return _event(connection, reference, rest)
+        return _event(books, reference, rest)
     elif kind in FOLLOW and rest:
-        found = _followed(connection, reference)
+        found = _followed(books, reference)
     else:
         known = ", ".join(f"{name}:" for name in sorted([*FOLLOW, "event"]))
         raise BadInput(f"'{reference}': 참조번호가 아닙니다. {known} 또는 FILE.xlsx!SHEET!CELL (not a reference).")
@@ -76,14 +90,14 @@ def trace(connection: Connection, reference: str) -> dict:
     }
 
 
-def _followed(connection: Connection, reference: str) -> Found:
+def _followed(books: Books, reference: str) -> Found:
     """What one reference, or several joined by `, ` in one cell of a statement, stand for; one alone has its amount."""
     found = []
     for name in reference.split(", "):
         kind, _, rest = name.partition(":")
         if kind not in FOLLOW:
             raise BadInput(f"'{name}': 참조번호가 아닙니다 (not a reference).")
-        found.append(FOLLOW[kind](connection, rest))
+        found.append(FOLLOW[kind](books, rest))
     return Found(
         amount_krw=found[0].amount_krw if len(found) == 1 else None,
         parents=list(dict.fromkeys(parent for one in found for parent in one.parents)),
@@ -95,13 +109,11 @@ def _used(charges: Sequence[Booked]) -> list[Booked]:
     return list({one.reference: one for one in charges}.values())
 
 
-def _booked(connection: Connection, where: str, values: Mapping) -> list[Booked]:
+def _booked(books: Books, where: str, values: Mapping) -> list[Booked]:
     """Charge rows by a condition of this module's own, in the order they were booked."""
-    rows = connection.execute(
-        text(
-            "SELECT charge.*, intake_mark FROM charge JOIN month_run USING (programme, month)"  # noqa: S608
-            f" WHERE {where} ORDER BY charge.id"
-        ),
+    rows = books.rows(
+        "SELECT charge.*, intake_mark FROM charge JOIN month_run USING (programme, month)"  # noqa: S608
+        f" WHERE ({where}) AND charge.programme = coalesce(:only, charge.programme) ORDER BY charge.id",
         values,
     )
     return [Booked(month=Month.of(row.month), row=charge_line(row), mark=row.intake_mark) for row in rows]
@@ -112,7 +124,7 @@ def _require(reference: str, found: Iterable) -> None:
         raise BadInput(f"'{reference}': 장부에 없는 참조번호입니다 (nothing is booked under it).")
 
 
-def _charge(connection: Connection, rest: str) -> Found:
+def _charge(books: Books, rest: str) -> Found:
     month, project, service, kind, key = (*rest.split("/", 4), "", "", "", "", "")[:5]
     at = {"month": Month.parse(month).first, "project": project, "kind": kind, "key": key}
     if service != "*":
@@ -128,76 +140,71 @@ def _charge(connection: Connection, rest: str) -> Found:
     if key.endswith("/*"):  # all work of an agreement line
         at["key"] = key.removesuffix("*")
         where.append("starts_with(key, :key)")
-    found = _booked(connection, " AND ".join(where), at)
+    found = _booked(books, " AND ".join(where), at)
     if "*" not in rest:
         _require(f"charge:{rest}", found)
     parents = {f"line:{month}/{one.row.line}" for one in found if one.row.line is not None}
-    parents |= {reference for one in found for reference in _entries_of(connection, one)}
+    parents |= {reference for one in found for reference in _entries_of(books, one)}
     below = found
     for project, service in sorted(
         {(one.row.project, one.row.service_month) for one in found if one.row.kind == "fee"}
     ):
         below = below + _booked(
-            connection,
+            books,
             "month <= :month AND project = :project AND service_month = :service AND line IS NOT NULL",
             {"month": Month.parse(month).first, "project": project, "service": service.first},
         )
     return Found(amount_krw=sum(one.row.amount_krw for one in found), parents=sorted(parents), charges=below)
 
 
-def _entries_of(connection: Connection, one: Booked) -> list[str]:
+def _entries_of(books: Books, one: Booked) -> list[str]:
     kind, of = ("settle", one.row.line) if one.row.line is not None else (one.row.kind, one.row.project)
-    rows = connection.execute(
-        text(
-            "SELECT entry.programme, number FROM entry JOIN project ON project.programme = entry.programme"
-            " WHERE project.code = :project AND reference = :reference"
-        ),
+    rows = books.rows(
+        "SELECT entry.programme, number FROM entry JOIN project ON project.programme = entry.programme"
+        " WHERE project.code = :project AND reference = :reference",
         {"project": one.row.project, "reference": f"run:{one.month}:{kind}:{of}"},
     )
     return [f"entry:{row.programme}/{row.number}" for row in rows]
 
 
-def _line(connection: Connection, rest: str) -> Found:
+def _line(books: Books, rest: str) -> Found:
     month, _, line = rest.partition("/")
     at = {"month": Month.parse(month).first, "line": line.split("/")[0]}
-    rows = connection.execute(
-        text(
-            "SELECT programme, supply_krw, CASE paid_to WHEN 'operator' THEN 'operator_usage' ELSE supplier END AS use"
-            " FROM line_settlement WHERE month = :month AND line = :line"
-        ),
+    rows = books.rows(
+        "SELECT programme, supply_krw, CASE paid_to WHEN 'operator' THEN 'operator_usage' ELSE supplier END AS use"
+        " FROM line_settlement WHERE month = :month AND line = :line AND programme = coalesce(:only, programme)",
         at,
-    ).all()
+    )
     _require(f"line:{rest}", rows)
     return Found(
         amount_krw=sum(row.supply_krw for row in rows),
         parents=[f"matrix:{month}/{source}/{row.use}" for row in rows for source in ("voucher", "self_pay")],
-        charges=_booked(connection, "month = :month AND line = :line", at),
+        charges=_booked(books, "month = :month AND line = :line", at),
     )
 
 
-def _entry(connection: Connection, rest: str) -> Found:
+def _entry(books: Books, rest: str) -> Found:
     programme, _, number = rest.rpartition("/")
-    row = _one_entry(connection, programme, number)
+    row = _one_entry(books, programme, number)
     _require(f"entry:{rest}", [row] if row else [])
     return Found(
         amount_krw=row.debit_krw, parents=[f"balance:{code}@{row.month:%Y-%m}" for code in row.codes],
-        charges=_charges_of_entry(connection, programme, row.reference),
+        charges=_charges_of_entry(books, programme, row.reference),
     )  # fmt: skip
 
 
-def _one_entry(connection: Connection, programme: str, number: str) -> Row | None:
-    return connection.execute(
-        text(
-            "SELECT entry.reference, entry.month, array_agg(account.code ORDER BY account.code) AS codes,"
-            " (sum(amount_krw) FILTER (WHERE amount_krw > 0 AND NOT is_budget))::bigint AS debit_krw"
-            " FROM entry JOIN posting ON posting.entry_id = entry.id JOIN account ON account.id = posting.account_id"
-            " WHERE entry.programme = :programme AND entry.number = :number GROUP BY entry.id"
-        ),
+def _one_entry(books: Books, programme: str, number: str) -> Row | None:
+    rows = books.rows(
+        "SELECT entry.reference, entry.month, array_agg(account.code ORDER BY account.code) AS codes,"
+        " (sum(amount_krw) FILTER (WHERE amount_krw > 0 AND NOT is_budget))::bigint AS debit_krw"
+        " FROM entry JOIN posting ON posting.entry_id = entry.id JOIN account ON account.id = posting.account_id"
+        " WHERE entry.programme = :programme AND entry.number = :number GROUP BY entry.id",
         {"programme": programme, "number": int(number) if number.isascii() and number.isdigit() else -1},
-    ).one_or_none()
+    )
+    return rows[0] if rows else None
 
 
-def _charges_of_entry(connection: Connection, programme: str, reference: str) -> list[Booked]:
+def _charges_of_entry(books: Books, programme: str, reference: str) -> list[Booked]:
     run, month, kind, of = (*reference.split(":", 3), "", "", "")[:4]
     if run != "run":
         return []
@@ -205,35 +212,34 @@ def _charges_of_entry(connection: Connection, programme: str, reference: str) ->
     here = "charge.programme = :programme AND month = :month AND "
     match kind:
         case "settle" | "draw":
-            return _booked(connection, here + "line = :of", at)
+            return _booked(books, here + "line = :of", at)
         case "gpu" | "cpu" | "storage" | "fee":
-            return _booked(connection, here + "line IS NULL AND kind = :kind AND project = :of", {**at, "kind": kind})
+            return _booked(books, here + "line IS NULL AND kind = :kind AND project = :of", {**at, "kind": kind})
         case "infra":
-            return _booked(connection, here + "payee = :of", at)
+            return _booked(books, here + "payee = :of", at)
         case "pool":
-            return _booked(connection, here + "kind = 'fee'", at)
+            return _booked(books, here + "kind = 'fee'", at)
         case "incentive":
-            return _booked(connection, here + "kind = 'preparation' AND supplier = :of", at)
+            return _booked(books, here + "kind = 'preparation' AND supplier = :of", at)
     return []
 
 
-def _balance(connection: Connection, rest: str) -> Found:
+def _balance(books: Books, rest: str) -> Found:
     account, _, month = rest.rpartition("@")
-    rows = connection.execute(
-        text(
-            "SELECT entry.programme, entry.number, entry.reference, amount_krw FROM posting"
-            " JOIN account ON account.id = posting.account_id JOIN entry ON entry.id = posting.entry_id"
-            " WHERE account.code = :account AND entry.month <= :month ORDER BY entry.programme, entry.number"
-        ),
+    rows = books.rows(
+        "SELECT entry.programme, entry.number, entry.reference, amount_krw FROM posting"
+        " JOIN account ON account.id = posting.account_id JOIN entry ON entry.id = posting.entry_id"
+        " WHERE account.code = :account AND entry.month <= :month"
+        " AND entry.programme = coalesce(:only, entry.programme) ORDER BY entry.programme, entry.number",
         {"account": account, "month": Month.parse(month).first},
-    ).all()
+    )
     known = (
         rows
         or account.startswith("budget:")
-        or connection.scalars(text("SELECT 1 FROM account WHERE code = :account"), {"account": account}).all()
+        or books.rows("SELECT 1 FROM account WHERE code = :account", {"account": account})
     )
     _require(f"balance:{rest}", [known] if known else [])  # a programme without a budget has no budget accounts
-    charges = [one for row in rows for one in _charges_of_entry(connection, row.programme, row.reference)]
+    charges = [one for row in rows for one in _charges_of_entry(books, row.programme, row.reference)]
     return Found(
         amount_krw=sum(row.amount_krw for row in rows),
         parents=[f"entry:{row.programme}/{row.number}" for row in rows],
@@ -241,7 +247,7 @@ def _balance(connection: Connection, rest: str) -> Found:
     )
 
 
-def _matrix(connection: Connection, rest: str) -> Found:
+def _matrix(books: Books, rest: str) -> Found:
     month, source, use = (*rest.split("/", 2), "", "")[:3]
     at = {"month": Month.parse(month).first, "use": use}
     conditions = {
@@ -251,35 +257,36 @@ def _matrix(connection: Connection, rest: str) -> Found:
         "total": "true",
         "*": "true" if source == "company_direct" else "line IS NOT NULL",
     }
-    charges = _booked(connection, f"month = :month AND {conditions.get(use, 'supplier = :use')}", at)
+    charges = _booked(books, f"month = :month AND {conditions.get(use, 'supplier = :use')}", at)
     if use not in conditions:  # a use of every programme stands in the matrix with zero as well
         _require(f"matrix:{rest}", charges)
     return Found(amount_krw=None, parents=[f"tie:{month}"], charges=charges)
 
 
-def _incentive(connection: Connection, rest: str) -> Found:
+def _incentive(books: Books, rest: str) -> Found:
     month, _, hospital = rest.partition("/")
     at = {"month": Month.parse(month).first, "hospital": hospital}
-    row = connection.execute(
-        text("SELECT sum(share_krw)::bigint AS krw FROM incentive_share WHERE month = :month AND hospital = :hospital"),
+    (row,) = books.rows(
+        "SELECT sum(share_krw)::bigint AS krw FROM incentive_share WHERE month = :month AND hospital = :hospital"
+        " AND programme = coalesce(:only, programme)",
         at,
-    ).one()
-    charges = _booked(connection, "month = :month AND supplier = :hospital AND kind = 'preparation'", at)
+    )
+    charges = _booked(books, "month = :month AND supplier = :hospital AND kind = 'preparation'", at)
     return Found(amount_krw=row.krw, parents=[f"balance:payable:incentive:{hospital}@{month}"], charges=charges)
 
 
-def _budget(connection: Connection, rest: str) -> Found:
+def _budget(books: Books, rest: str) -> Found:
     month = rest.split("/")[0]
-    charges = _booked(connection, "month <= :month AND line IS NOT NULL", {"month": Month.parse(month).first})
+    charges = _booked(books, "month <= :month AND line IS NOT NULL", {"month": Month.parse(month).first})
     return Found(amount_krw=None, parents=[f"balance:budget:available@{month}"], charges=charges)
 
 
-def _tie(connection: Connection, rest: str) -> Found:
+def _tie(books: Books, rest: str) -> Found:
     month = rest.split("/")[0]
-    return Found(amount_krw=None, charges=_booked(connection, "month = :month", {"month": Month.parse(month).first}))
+    return Found(amount_krw=None, charges=_booked(books, "month = :month", {"month": Month.parse(month).first}))
 
 
-def _nothing_below(_connection: Connection, _rest: str) -> Found:
+def _nothing_below(_books: Books, _rest: str) -> Found:
     """Reference data and intake counts stand by themselves."""
     return Found(amount_krw=None)
 
@@ -298,28 +305,30 @@ FOLLOW = {
 }
 
 
-def _cell(connection: Connection, reference: str) -> Found:
+def _cell(books: Books, reference: str) -> Found:
     """A cell of a published workbook: what the reference of its cell, or of each cell that it sums, leads to."""
     path, sheet, cell = (*reference.rsplit("!", 2), "", "")[:3]
     try:
         content = Path(path).read_bytes()
     except OSError as error:
         raise BadInput(f"{path}: 파일을 읽을 수 없습니다 (cannot be read): {error.strerror}") from None
-    _require_published(connection, path, content)
+    books = replace(books, programme=_published_by(books, path, content))
     found = locate(content, sheet, cell)
     references = _summed(content, sheet, found.removeprefix("sum:")) if found.startswith("sum:") else [found]
-    charges = [one for name in references for one in _followed(connection, name).charges]
+    charges = [one for name in references for one in _followed(books, name).charges]
     return Found(amount_krw=cell_value(content, sheet, cell), parents=references, charges=charges)
 
 
-def _require_published(connection: Connection, path: str, content: bytes) -> None:
-    """A file that was sorted, edited or never published proves nothing."""
+def _published_by(books: Books, path: str, content: bytes) -> str:
+    """The programme of a published file. One that was sorted, edited or never published proves nothing."""
     digest = sha256(content).hexdigest()
-    if not connection.scalar(text("SELECT 1 FROM published_file WHERE sha256 = :digest LIMIT 1"), {"digest": digest}):
+    rows = books.rows("SELECT programme FROM published_file WHERE sha256 = :digest LIMIT 1", {"digest": digest})
+    if not rows:
         raise BadInput(
             f"{path}: 공표한 통합문서가 아니거나 그 뒤에 바뀌었습니다. `jeongsan statements` 로 다시 받으세요 "
             f"(not a published workbook, or changed since; sha256 {digest})."
         )
+    return rows[0].programme
 
 
 def _summed(content: bytes, sheet: str, area: str) -> list[str]:
@@ -364,16 +373,16 @@ def _events(connection: Connection, charges: Sequence[Booked]) -> list[dict]:
     return list(unique.values())[:EVENT_LIMIT]
 
 
-def _event(connection: Connection, reference: str, rest: str) -> dict:
+def _event(books: Books, reference: str, rest: str) -> dict:
     """Back from an event, `event:SOURCE#ID`, to the charge rows that it is part of."""
     source, _, identity = rest.rpartition("#")
-    event = usage.event_by_identity(connection, source, identity)
+    event = usage.event_by_identity(books.connection, source, identity)
     if event is None:
         raise BadInput(f"'{reference}': 저장된 이벤트가 아닙니다 (no stored event): event:SOURCE#ID")
-    charges = _booked(connection, "work_seq = :seq OR accept_seq = :seq", {"seq": event.seq})
+    charges = _booked(books, "work_seq = :seq OR accept_seq = :seq", {"seq": event.seq})
     if event.meters:
         charges += _booked(
-            connection,
+            books,
             "project = :project AND kind = ANY(:meters) AND description = :key"
             " AND service_month BETWEEN :first AND :last",
             {"project": event.project, "meters": list(event.meters), "key": event.key,

@@ -76,10 +76,12 @@ def _text(call: Call, file: Path, result: ImportResult) -> str:
 
 @command(commands, "trace", help="From a figure to the events behind it, and back.")
 @click.argument("reference")
-def trace(call: Call, reference: str) -> Answer:
+@click.option("--programme", help="Whose books a reference means that names no programme; all of them when left out.")
+def trace(call: Call, reference: str, programme: str | None) -> Answer:
     """REFERENCE: an id that any output shows, `event:SOURCE#ID`, or `FILE.xlsx!SHEET!CELL` of a published workbook."""
     with database.service_engine(call.settings).connect() as connection:
-        document = trace_reference(connection, reference)
+        asked(connection, programme)
+        document = trace_reference(connection, reference, programme)
     return Answer(document=document, text=_trace_text(call, document))
 
 

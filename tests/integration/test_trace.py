@@ -1,7 +1,9 @@
 """From any figure of the worked case to the events behind it, and back."""
 
 import pytest
+from openpyxl import load_workbook
 
+from tests.integration.test_examples import settled as settle_example
 from tests.worked import PROGRAMME, needs_case, prepare, run
 
 pytestmark = needs_case
@@ -49,6 +51,25 @@ def test_trace__cells_of_the_published_workbooks(jeongsan, december, tmp_path):
     document = jeongsan("trace", f"{book}!정산서!C11")
     assert document["amount_krw"] == december["lines"]["L11"]["supply_krw"]
     assert ids(document) == {"w10", "a10"}
+
+
+def test_trace__with_several_programmes_a_cell_means_its_workbooks_and_a_reference_the_one_asked_for(
+    jeongsan, tmp_path
+):
+    for name in ("coresearch-2025", "voucher-2025"):
+        settle_example(jeongsan, name)
+    reference = "balance:receivable:agency@2025-11"
+    for programme in ("SEOUL-CORESEARCH-2025", PROGRAMME):
+        owed_krw = jeongsan("balances", "--programme", programme)["receivable:agency"]
+        assert jeongsan("trace", reference, "--programme", programme)["amount_krw"] == owed_krw
+    jeongsan("trace", reference, "--programme", "NONE", exit_code=2)
+    jeongsan("statements", "2025-11", "--programme", PROGRAMME, "--out", tmp_path)
+    book = next(tmp_path.glob("*_예산집행현황_*.xlsx"))
+    rows = load_workbook(book)["근거"].iter_rows(values_only=True)
+    sheet, cells = next(row[:2] for row in rows if row[5] == reference)
+    found = jeongsan("trace", f"{book}!{sheet}!{cells.split(':')[0]}")
+    assert found["charges"]
+    assert all(one.split("/")[1].startswith("V25-") for one in found["charges"])
 
 
 @pytest.mark.parametrize("up", ["parents", "charges"])
