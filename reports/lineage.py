@@ -258,8 +258,9 @@ def _matrix(books: Books, rest: str) -> Found:
         "*": "true" if source == "company_direct" else "line IS NOT NULL",
     }
     charges = _booked(books, f"month = :month AND {conditions.get(use, 'supplier = :use')}", at)
-    if use not in conditions:  # a use of every programme stands in the matrix with zero as well
-        _require(f"matrix:{rest}", charges)
+    if use not in conditions:  # a supplier without a charge in the month stands in the matrix with zero
+        known = "SELECT 1 FROM agreement_line WHERE supplier = :use LIMIT 1"
+        _require(f"matrix:{rest}", charges or books.rows(known, at))
     return Found(amount_krw=None, parents=[f"tie:{month}"], charges=charges)
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 
+from reports.audit_names import CHECK_NAMES
 from reports.chart import execution_chart
 from reports.data_table import DataTable
 from reports.execution import (
@@ -326,7 +327,7 @@ def _findings_sheet(document: Document, figures: Figures, findings: Sequence[Fin
         "감사 점검",
         (
             Row(
-                values=(position, "오류" if one.level == "ERROR" else "주의", one.check, one.message,
+                values=(position, "오류" if one.level == "ERROR" else "주의", CHECK_NAMES[one.check], one.message,
                         ", ".join(one.refs[:6]) + (" …" if len(one.refs) > 6 else "")),
                 ref=", ".join(one.refs) or "-", amber=one.level == "ERROR",
             )

@@ -8,6 +8,7 @@ from core.month import Month
 from portal.command import Answer, Call, command
 from registry.terms import programme_codes
 from reports.audit import audit as found_in
+from reports.audit_names import CHECK_NAMES
 from reports.ties import Finding
 
 commands = click.Group()
@@ -54,5 +55,5 @@ def _text(call: Call, found: dict[str, list[Finding]], errors: int) -> str:
 
 
 def _finding(call: Call, one: Finding) -> list[str]:
-    level = call.say(LEVEL_NAMES[one.level], one.level)
-    return [f"  {level}  {one.check}: {_message(call, one)}", *(f"          {ref}" for ref in one.refs)]
+    level, check = call.say(LEVEL_NAMES[one.level], one.level), call.say(CHECK_NAMES[one.check], one.check)
+    return [f"  {level}  {check}: {_message(call, one)}", *(f"          {ref}" for ref in one.refs)]

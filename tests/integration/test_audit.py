@@ -14,6 +14,7 @@ from sqlalchemy import text
 from core.database import owner_engine
 from core.month import Month
 from reports.audit import CHECKS, audit
+from reports.audit_names import CHECK_NAMES
 from tests.audited import CLEAN, CLOSE, MONTHS, NOW, Books, filled, own_database, work
 from tests.events import deleted, event, gpu, snapshot
 from tests.integration.test_audit_made import MADE
@@ -172,5 +173,6 @@ def test_audit__every_check_has_a_fault_that_it_is_shown_to_find():
 
 
 def test_audit__every_check_is_documented():
-    rows = re.findall(r"^\| `([^`]+)` \| (ERROR|WARN) \|", DOCUMENTED.read_text(), re.M)
-    assert [(level, name) for name, level in rows] == [(check.level, check.name) for check in CHECKS]
+    rows = re.findall(r"^\| `([^`]+)` (.+) \| (ERROR|WARN) \|", DOCUMENTED.read_text(), re.M)
+    assert [(level, name) for name, _, level in rows] == [(check.level, check.name) for check in CHECKS]
+    assert {name: korean for name, korean, _ in rows} == CHECK_NAMES

@@ -163,7 +163,7 @@ def test_audit__reads_in_korean_and_in_english(audited):
         return CliRunner().invoke(main, ["audit", "--month", "2025-11", "--now", NOW, *options]).stdout
 
     korean, english = text(), text("--lang", "en")
-    assert "P1: 등록된 IRB·DRB 승인이 없습니다." in korean
+    assert "주의  심의 승인이 없는 과제: P1: 등록된 IRB·DRB 승인이 없습니다." in korean
     assert "오류 0건" in korean
     assert "P1: no IRB or DRB permit is registered." in english
     assert "0 errors" in english

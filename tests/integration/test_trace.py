@@ -2,8 +2,11 @@
 
 import pytest
 from openpyxl import load_workbook
+from sqlalchemy import text
 
+from reports.lineage import trace
 from tests.integration.test_examples import settled as settle_example
+from tests.integration.test_statements import references
 from tests.worked import PROGRAMME, needs_case, prepare, run
 
 pytestmark = needs_case
@@ -70,6 +73,17 @@ def test_trace__with_several_programmes_a_cell_means_its_workbooks_and_a_referen
     found = jeongsan("trace", f"{book}!{sheet}!{cells.split(':')[0]}")
     assert found["charges"]
     assert all(one.split("/")[1].startswith("V25-") for one in found["charges"])
+
+
+def test_trace__a_supplier_without_a_charge_in_the_month_is_a_zero_that_can_be_followed(jeongsan, engine):
+    settle_example(jeongsan, "coresearch-2025")
+    with engine.connect() as connection:
+        contents = connection.scalars(text("SELECT content FROM published_file")).all()
+        shown = set().union(*(references(bytes(content)) for content in contents))
+        for reference in shown:
+            assert trace(connection, reference)["ref"] == reference
+    assert "matrix:2025-07/voucher/CR-H2" in shown
+    jeongsan("trace", "matrix:2025-07/voucher/NONE", exit_code=2)
 
 
 @pytest.mark.parametrize("up", ["parents", "charges"])
