@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from datetime import date
 
 from core.month import Month
-from registry.reference import Agreement, Amendment, Evidence, Line, Party, Payee
+from registry.reference import Agreement, Amendment, Consortium, Evidence, Line, Party, Payee
 
 FIRST_DAY = date(2000, 1, 1)
 
@@ -14,6 +14,13 @@ def payees_of(party: Party) -> tuple[Payee, ...]:
     if isinstance(party.payee, tuple):
         return party.payee
     return (party.payee,) if party.payee else ()
+
+
+def consortia_of(party: Party) -> tuple[Consortium, ...]:
+    """The consortia of a party, one after the other, in the order of their days."""
+    if isinstance(party.consortium, tuple):
+        return party.consortium
+    return (Consortium(name=party.consortium),) if party.consortium else ()
 
 
 def by_day(agreement: Agreement) -> list[Amendment]:

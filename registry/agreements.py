@@ -7,7 +7,7 @@ from sqlalchemy import Connection, insert
 
 from core.month import Month
 from registry import models
-from registry.agreement_life import FIRST_DAY, by_day, lines_of, payees_of
+from registry.agreement_life import FIRST_DAY, by_day, consortia_of, lines_of, payees_of
 from registry.changes import Change, Plan, added, is_draft
 from registry.checking import View
 from registry.reference import Agreement, Amendment, Evidence, Line, Party
@@ -105,3 +105,8 @@ def payee_rows(party: Party) -> list[dict]:
         {"party": party.code, "since": one.since or FIRST_DAY, "name": one.name, "brn": one.brn}
         for one in payees_of(party)
     ]
+
+
+def consortium_rows(party: Party) -> list[dict]:
+    """A party's consortia as rows; the first one without a day counts from the start."""
+    return [{"party": party.code, "since": one.since or FIRST_DAY, "name": one.name} for one in consortia_of(party)]

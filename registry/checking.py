@@ -8,13 +8,15 @@ from decimal import Decimal
 
 from core.money import BASIS_POINTS
 from core.month import Month
-from registry.agreement_life import life_problems, lines_of, payees_of, placed_lines
+from registry.agreement_life import consortia_of, life_problems, lines_of, payees_of, placed_lines
 from registry.brn import is_valid_brn
 from registry.reference import (
     Agreement,
     Category,
+    Consortium,
     Line,
     Party,
+    Payee,
     Permit,
     PriceBook,
     Programme,
@@ -92,6 +94,10 @@ def _twice(field: str, codes: list) -> Iterator[str]:
 def _party(view: View, party: Party) -> Iterator[str]:
     yield from _brn("brn", party.brn)
     yield from _payees(party)
+    yield from _dated("payee", payees_of(party))
+    yield from _dated("consortium", consortia_of(party))
+    if isinstance(party.consortium, str) and not re.fullmatch(r"[^\x00-\x1f\x7f]{1,300}", party.consortium):
+        yield ".consortium: 비우지 말고 한 줄로 적으세요 (a name on one line)."
     if (party.size is None) == (party.kind == "company"):
         yield ".size: company에만, 그리고 반드시 small / medium 을 적으세요 (a company has a size, nobody else)."
     if party.quality is not None and party.kind != "hospital":
@@ -100,15 +106,19 @@ def _party(view: View, party: Party) -> Iterator[str]:
 
 
 def _payees(party: Party) -> Iterator[str]:
-    payees = payees_of(party)
-    for number, one in enumerate(payees, start=1):
+    for number, one in enumerate(payees_of(party), start=1):
         place = f"payee[{number}]" if isinstance(party.payee, tuple) else "payee"
         yield from _brn(f"{place}.brn", one.brn)
+
+
+def _dated(field: str, items: tuple[Payee, ...] | tuple[Consortium, ...]) -> Iterator[str]:
+    """What is in force from a day on: the first may leave its day out."""
+    for number, one in enumerate(items, start=1):
         if one.since is None and number > 1:
-            yield f".{place}.from: 언제부터인지 적으세요. 첫 수취인만 비울 수 있습니다 (only the first leaves it out)."
-    days = [one.since for one in payees if one.since is not None]
+            yield f".{field}[{number}].from: 언제부터인지 적으세요. 첫 항목만 비웁니다 (only the first leaves it out)."
+    days = [one.since for one in items if one.since is not None]
     if days != sorted(set(days)):
-        yield ".payee: from 날짜 순서로, 한 날짜에 한 번만 적으세요 (in the order of their days, each once)."
+        yield f".{field}: from 날짜 순서로, 한 날짜에 한 번만 적으세요 (in the order of their days, each once)."
 
 
 def _programme(view: View, programme: Programme) -> Iterator[str]:

@@ -10,7 +10,7 @@ from sqlalchemy.dialects.postgresql import insert as upsert
 from core.base import Base
 from core.month import Month
 from registry import models
-from registry.agreements import payee_rows, write_agreements
+from registry.agreements import consortium_rows, payee_rows, write_agreements
 from registry.changes import Plan, added, content_of
 from registry.checking import View
 from registry.limits import grant_krw
@@ -25,6 +25,8 @@ def write(connection: Connection, changes: Plan, view: View, now: datetime, open
     new = {kind: [table for (its, _), table in changes.new.items() if its == kind] for kind in view_kinds(changes)}
     _insert(connection, models.Party, map(_party_row, new.get("party", ())))
     _insert(connection, models.PartyPayee, (row for one in new.get("party", ()) for row in payee_rows(one)))
+    parties = new.get("party", ())
+    _insert(connection, models.PartyConsortium, (row for one in parties for row in consortium_rows(one)))
     _insert_programmes(connection, new.get("programme", ()))
     _insert(connection, models.Project, (_project_row(one, view) for one in new.get("project", ())))
     write_agreements(connection, changes, view, now, open_months)
@@ -48,7 +50,7 @@ def _insert(connection: Connection, model: type[Base], rows: Iterable[dict]) -> 
 
 
 def _descriptive(party: Party) -> dict:
-    names = ("name", "consortium", "representative", "address", "business_type", "business_item", "email")
+    names = ("name", "representative", "address", "business_type", "business_item", "email")
     return {name: getattr(party, name) for name in names}
 
 
@@ -157,14 +159,16 @@ def _change(connection: Connection, changes: Plan) -> None:
 def _change_party(connection: Connection, old: Party, new: Party) -> None:
     connection.execute(
         text(
-            "UPDATE party SET name = :name, consortium = :consortium, representative = :representative,"
+            "UPDATE party SET name = :name, representative = :representative,"
             " address = :address, business_type = :business_type, business_item = :business_item, email = :email"
             " WHERE code = :code"
         ),
         _descriptive(new) | {"code": old.code},
     )
     connection.execute(text("DELETE FROM party_payee WHERE party = :code"), {"code": old.code})
+    connection.execute(text("DELETE FROM party_consortium WHERE party = :code"), {"code": old.code})
     _insert(connection, models.PartyPayee, payee_rows(new))
+    _insert(connection, models.PartyConsortium, consortium_rows(new))
 
 
 def _grow_programme(connection: Connection, old: Programme, new: Programme) -> None:

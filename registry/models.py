@@ -31,7 +31,6 @@ class Party(Base):
     brn: Mapped[str | None] = mapped_column(Text)
     size: Mapped[str | None] = mapped_column(Text)
     quality: Mapped[Decimal | None]
-    consortium: Mapped[str | None] = mapped_column(Text)
     representative: Mapped[str | None] = mapped_column(Text)
     address: Mapped[str | None] = mapped_column(Text)
     business_type: Mapped[str | None] = mapped_column(Text)
@@ -51,6 +50,15 @@ class PartyPayee(Base):
     since: Mapped[date] = mapped_column(primary_key=True)
     name: Mapped[str] = mapped_column(Text)
     brn: Mapped[str] = mapped_column(Text)
+
+
+class PartyConsortium(Base):
+    """The consortium that a party belongs to from a local day on."""
+
+    __tablename__ = "party_consortium"
+    party: Mapped[str] = mapped_column(ForeignKey("party.code"), primary_key=True)
+    since: Mapped[date] = mapped_column(primary_key=True)
+    name: Mapped[str] = mapped_column(Text)
 
 
 class Programme(Base):

@@ -91,7 +91,8 @@ def read_table(kind: type[Table], data: Any, place: str, problems: list[str]) ->
 
 
 def _read_value(kind: Any, value: Any, place: str, problems: list[str]) -> Any:
-    table, many = _table_of(kind, many=isinstance(value, list))
+    text = isinstance(value, str) and str in get_args(kind)
+    table, many = (None, False) if text else _table_of(kind, many=isinstance(value, list))
     if table is not None and many:
         if not isinstance(value, list):
             problems.append(f"{place}: 목록 [ … ] 이어야 합니다 (a list is expected).")

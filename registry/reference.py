@@ -139,6 +139,13 @@ class Payee(Table, kw_only=True):
     since: date | None = field(name="from", default=None)
 
 
+class Consortium(Table, kw_only=True):
+    """The consortium that a party belongs to; `from` as of a payee."""
+
+    name: Name
+    since: date | None = field(name="from", default=None)
+
+
 class Party(Table, kw_only=True):
     """A participant."""
 
@@ -149,7 +156,7 @@ class Party(Table, kw_only=True):
     size: Literal["small", "medium"] | None = None
     quality: str | None = None
     payee: Payee | tuple[Payee, ...] | None = None
-    consortium: Name | None = None
+    consortium: str | tuple[Consortium, ...] | None = None  # msgspec takes no pattern beside a tuple: checked later
     representative: Name | None = None
     address: Name | None = None
     business_type: Name | None = None

@@ -61,6 +61,16 @@ def _versions(connection: Connection, code: str) -> list[dict]:
     return [{**row._mapping, "recorded_at": row.recorded_at.isoformat()} for row in rows]
 
 
+def _consortia(connection: Connection, today: date) -> dict[str, str]:
+    """The consortium of each party that is in one on a local day."""
+    rows = connection.execute(
+        text("SELECT DISTINCT ON (party) party, name FROM party_consortium WHERE since <= :today"
+             " ORDER BY party, since DESC"),
+        {"today": today},
+    )  # fmt: skip
+    return {row.party: row.name for row in rows}
+
+
 def _lines(connection: Connection, terms: AgreementTerms, today: date) -> list[dict]:
     rows = connection.execute(
         text(
@@ -69,13 +79,15 @@ def _lines(connection: Connection, terms: AgreementTerms, today: date) -> list[d
         ),
         {"lines": [line.code for line in terms.lines], "project": terms.project},
     )
+    consortia = _consortia(connection, today)
     settled = {row.line: (row.total_voucher_krw, row.held_krw) for row in rows}
     found = []
     for line in terms.lines:
         executed, held = settled.get(line.code, (0, 0))
         limit = next((krw for since, krw in reversed(line.limits) if since <= today), 0)
         found.append({
-            "code": line.code, "supplier": line.supplier, "category": line.category, "self_pay_bp": line.self_pay_bp,
+            "code": line.code, "supplier": line.supplier,
+            "consortium": consortia.get(line.supplier), "category": line.category, "self_pay_bp": line.self_pay_bp,
             "starts": str(line.starts), "ends": str(line.ends),
             "limits": [{"since": str(since), "krw": krw} for since, krw in line.limits],
             "limit_krw": limit, "executed_krw": executed, "left_krw": limit - executed, "held_krw": held,

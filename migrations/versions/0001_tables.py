@@ -135,7 +135,6 @@ def upgrade() -> None:
         sa.Column("brn", sa.Text(), nullable=True),
         sa.Column("size", sa.Text(), nullable=True),
         sa.Column("quality", sa.Numeric(), nullable=True),
-        sa.Column("consortium", sa.Text(), nullable=True),
         sa.Column("representative", sa.Text(), nullable=True),
         sa.Column("address", sa.Text(), nullable=True),
         sa.Column("business_type", sa.Text(), nullable=True),
@@ -146,6 +145,14 @@ def upgrade() -> None:
             "kind IN ('ministry','agency','company','hospital','operator','infra')", name=op.f("ck_party_kind")
         ),
         sa.PrimaryKeyConstraint("code", name=op.f("pk_party")),
+    )
+    op.create_table(
+        "party_consortium",
+        sa.Column("party", sa.Text(), nullable=False),
+        sa.Column("since", sa.Date(), nullable=False),
+        sa.Column("name", sa.Text(), nullable=False),
+        sa.ForeignKeyConstraint(["party"], ["party.code"], name=op.f("fk_party_consortium_party_party")),
+        sa.PrimaryKeyConstraint("party", "since", name=op.f("pk_party_consortium")),
     )
     op.create_table(
         "party_payee",
@@ -867,6 +874,7 @@ def downgrade() -> None:
     op.drop_index("ix_quarantine_waiting", table_name="quarantine", postgresql_where=sa.text("status = 'waiting'"))
     op.drop_table("quarantine")
     op.drop_table("party_payee")
+    op.drop_table("party_consortium")
     op.drop_table("party")
     op.drop_table("loaded_object")
     op.drop_table("intake_batch")

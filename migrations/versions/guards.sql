@@ -371,7 +371,7 @@ GRANT SELECT ON ALL TABLES IN SCHEMA public TO jeongsan_rights;
 GRANT INSERT (programme, code) ON account TO jeongsan_rights;
 GRANT INSERT ON agreement, agreement_line, agreement_version, budget_record, carry_over, category, charge, consumer_offset, dead_letter, document, document_charge,
   document_sequence, dropped_field, entry, event, funding_source, incentive_pool, incentive_share, intake_batch, line_limit, line_settlement,
-  loaded_object, month_lock, month_run, party, party_payee, payment, permit, posting, price_book, programme, programme_lock, project, published_file,
+  loaded_object, month_lock, month_run, party, party_consortium, party_payee, payment, permit, posting, price_book, programme, programme_lock, project, published_file,
   quarantine, rate, result, result_dataset, result_revenue, run_step, seen, term, tier, usage_delta, weight TO jeongsan_rights;
 GRANT UPDATE (status, reason, detail, waits_for, resolved_at, resolution, seq) ON quarantine TO jeongsan_rights;
 GRANT UPDATE (status, resolved_at, resolution, published_at) ON dead_letter TO jeongsan_rights;
@@ -379,10 +379,10 @@ GRANT UPDATE (next_offset, epoch) ON consumer_offset TO jeongsan_rights;
 GRANT UPDATE (valid) ON rate, line_limit TO jeongsan_rights;
 GRANT UPDATE (last_number) ON document_sequence TO jeongsan_rights;
 GRANT UPDATE (content, loaded_at) ON loaded_object TO jeongsan_rights;
-GRANT UPDATE (name, consortium, representative, address, business_type, business_item, email)
+GRANT UPDATE (name, representative, address, business_type, business_item, email)
   ON party TO jeongsan_rights;
 GRANT UPDATE (closes, grant_krw) ON project TO jeongsan_rights;
-GRANT DELETE ON run_step, party_payee TO jeongsan_rights;
+GRANT DELETE ON run_step, party_consortium, party_payee TO jeongsan_rights;
 GRANT USAGE ON SEQUENCE intake_batch_id, entry_id TO jeongsan_rights;
 REVOKE EXECUTE ON FUNCTION check_commitments(text, text), ensure_event_partition(integer), detach_event_partition(integer) FROM PUBLIC;
 GRANT EXECUTE ON FUNCTION ensure_event_partition(integer) TO jeongsan_rights;

@@ -371,3 +371,22 @@ def test_payee__that_cannot_be_is_refused_with_its_path(jeongsan, registry_file,
     wrong = ('code = "H2"\nkind = "hospital"', f'code = "H2"\nkind = "hospital"\npayee = {payee}')
     messages = jeongsan("load", registry_file(wrong), now=SIGNED, exit_code=2)["messages"]
     assert any(f"party[7].{path}" in one for one in messages), messages
+
+
+def test_consortium__of_a_supplier_is_the_one_of_the_day(loaded, jeongsan, registry_file):
+    def load(consortium, exit_code=0):
+        member = ('code = "H2"\nkind = "hospital"', f'code = "H2"\nkind = "hospital"\nconsortium = {consortium}')
+        return jeongsan("load", registry_file(member), now=SIGNED, exit_code=exit_code)
+
+    def shown(day):
+        return jeongsan("agreement", "show", "A2", now=f"{day}T12:00:00+09:00")["lines"][0]["consortium"]
+
+    assert load('"중심병원 1"')["changed"] == {"party": ["H2"]}
+    assert shown("2026-01-01") == "중심병원 1"
+    dated = '[ { name = "중심병원 1", from = 2025-10-01 }, { name = "중심병원 2", from = 2026-01-01 } ]'
+    load(dated)
+    assert [shown(day) for day in ("2025-09-30", "2025-12-31", "2026-01-01")] == [None, "중심병원 1", "중심병원 2"]
+    for wrong, path in (('""', "consortium:"), ('[ { name = "" } ]', "consortium[1].name"), ("5", "consortium:"),
+                        (dated.replace(", from = 2026-01-01", ""), "consortium[2].from"),
+                        (dated.replace("2026-01-01", "2025-10-01"), "consortium: from")):  # fmt: skip
+        assert f"party[7].{path}" in load(wrong, exit_code=2)["messages"][0]
