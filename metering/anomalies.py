@@ -12,9 +12,9 @@ from typing import Any
 from sqlalchemy import Connection, text
 
 from core.month import Month, kst_day
-from metering.corrected import corrected_trees
 from metering.corrections import METERED, amended, stands
 from metering.fields import decimal_text, instant, milli_of, moment_of
+from metering.forest import corrected_trees
 from metering.held import storage_readings
 from metering.rollup import last_mark
 from metering.rules import DELETED, GPU

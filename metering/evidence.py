@@ -9,9 +9,9 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from metering import rules
-from metering.corrected import corrected_trees, project_ids, seq_limit
 from metering.corrections import amended, stands
 from metering.fields import instant, moment_of
+from metering.forest import corrected_trees, project_ids, seq_limit
 from metering.held import storage_readings
 from metering.storage import Reading, steps
 

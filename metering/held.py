@@ -8,9 +8,9 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from metering import rules
-from metering.corrected import corrected_trees, project_ids, seq_limit
 from metering.corrections import Node, amended, stands
 from metering.fields import instant
+from metering.forest import corrected_trees, project_ids, seq_limit
 from metering.slices import midnight_us
 from metering.storage import Reading, Step, steps
 from metering.values import Usage

@@ -17,7 +17,7 @@ from sqlalchemy.exc import OperationalError
 
 from metering import columns, identity, rules, store
 from metering.batch import RELEASES, Batch, Read, Work, decode
-from metering.filter import SeenFilter
+from metering.identity import SeenFilter
 from metering.primaries import store_primaries
 from metering.references import Placed, place_references
 from metering.store import Counts, GuardMissed, HeldRow

@@ -15,6 +15,7 @@ from sqlalchemy.exc import DBAPIError
 
 from core.errors import BadInput
 from metering import offsets
+from metering.store import Counts
 
 ADDRESS = "127.0.0.1"
 OUTCOMES = ("stored", "duplicate", "quarantined", "dead_lettered")
@@ -57,18 +58,10 @@ class Metrics:
         yield from (up, restarts, *found)
 
     def _events(self, connection: Connection) -> Metric:
-        row = connection.execute(
-            text(
-                "SELECT coalesce(sum(stored), 0) AS stored, coalesce(sum(duplicate), 0) AS duplicate,"
-                " coalesce(sum(quarantined), 0) AS quarantined, coalesce(sum(dead_lettered), 0) AS dead_lettered"
-                " FROM intake_batch JOIN term ON term.id = topic_id"
-                " WHERE term.value = :topic AND intake_batch.id > :mark"
-            ),
-            {"topic": self._topic, "mark": self._mark},
-        ).one()
+        counts = counts_since(connection, self._topic, self._mark)
         family = CounterMetricFamily("jeongsan_events", "Events taken in, by what became of them.", labels=["outcome"])
         for outcome in OUTCOMES:
-            family.add_metric([outcome], int(row._mapping[outcome]))
+            family.add_metric([outcome], getattr(counts, outcome))
         return family
 
     def _partitions(self, connection: Connection, ends: Mapping[int, int]) -> Iterator[Metric]:
@@ -93,6 +86,20 @@ class Metrics:
             for reason, count in found.items():
                 family.add_metric([reason], count)
             yield family
+
+
+def counts_since(connection: Connection, topic: str, mark: int) -> Counts:
+    """What became of a topic's events in the batches after a mark."""
+    row = connection.execute(
+        text(
+            "SELECT coalesce(sum(received), 0)::bigint AS received, coalesce(sum(stored), 0)::bigint AS stored,"
+            " coalesce(sum(duplicate), 0)::bigint AS duplicate, coalesce(sum(quarantined), 0)::bigint AS quarantined,"
+            " coalesce(sum(dead_lettered), 0)::bigint AS dead_lettered FROM intake_batch"
+            " JOIN term ON term.id = topic_id WHERE term.value = :topic AND intake_batch.id > :mark"
+        ),
+        {"topic": topic, "mark": mark},
+    ).one()
+    return Counts(**row._mapping)
 
 
 def quarantine_reasons(connection: Connection) -> dict[str, int]:

@@ -9,9 +9,9 @@ from sqlalchemy import Connection, text
 
 from core.month import day_of_number
 from metering import rules
-from metering.corrected import corrected_trees, project_ids, seq_limit
 from metering.corrections import GPU_METER, METERED, Slice, usage_slices, value_slices
 from metering.fields import instant, milli_of
+from metering.forest import corrected_trees, project_ids, seq_limit
 from metering.rollup import METERS, Totals, last_mark
 from metering.slices import day_slices
 

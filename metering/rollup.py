@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from core.month import day_number
 from metering import rules
-from metering.corrected import project_ids, seq_limit
+from metering.forest import project_ids, seq_limit
 from metering.store import INTAKE_LOCK
 from metering.values import Usage
 

@@ -5,9 +5,9 @@ Everything counts intake batches up to a `mark` (see freeze_mark), and every qua
 
 from metering.evidence import Evidence, raw_exports, revived_volumes, undeleted_volumes
 from metering.held import stored_usage, uncut_storage, volume_usage
-from metering.lineage import EventFigures, event_by_identity, event_refs, events_by_seq, void_reasons, with_corrections
 from metering.raw import raw_totals, rederive
 from metering.rollup import allocated_usage, freeze_mark, last_mark, rolled_totals, unsettled_events
+from metering.traced import EventFigures, event_by_identity, event_refs, events_by_seq, void_reasons, with_corrections
 from metering.values import Acceptance, Usage, WorkItem
 from metering.work import work_items
 

@@ -6,9 +6,9 @@ import msgspec
 from sqlalchemy import Connection, text
 
 from metering import rules
-from metering.corrected import corrected_trees, project_ids, seq_limit
 from metering.corrections import Node, amended, decisions, stands
 from metering.fields import instant, milli_of, moment_of
+from metering.forest import corrected_trees, project_ids, seq_limit
 from metering.values import Acceptance, WorkItem
 
 

@@ -22,7 +22,7 @@ from core.settings import Settings
 from metering import kafka_client, offsets
 from metering.consuming import BACKOFF_FIRST_MS, BACKOFF_MAX_MS, Say, Stopped, Writer, milliseconds
 from metering.kafka_consumer import BrokerError, Log, Worker, evict
-from metering.metrics import Metrics, served
+from metering.metrics import Metrics, counts_since, served
 from metering.store import Counts
 
 WATCH_MS, EARLY_MS, STOP_S, PUBLISH_S = 200, 5_000, 30, 1
@@ -183,7 +183,9 @@ def consume(
             for child in children:
                 child.end()
             log.close()
-    return Consumed(counts=_counts(engine, topic, mark), workers=workers, restarted=_restarted(children))
+    with engine.connect() as connection:
+        counts = counts_since(connection, topic, mark)
+    return Consumed(counts=counts, workers=workers, restarted=_restarted(children))
 
 
 @contextlib.contextmanager
@@ -269,17 +271,3 @@ def _quietly(action: Callable[[], Any]) -> Any:
         return action()
     except (DBAPIError, *BrokerError):
         return None
-
-
-def _counts(engine: Engine, topic: str, mark: int) -> Counts:
-    with engine.connect() as connection:
-        row = connection.execute(
-            text(
-                "SELECT coalesce(sum(received), 0) AS received, coalesce(sum(stored), 0) AS stored,"
-                " coalesce(sum(duplicate), 0) AS duplicate, coalesce(sum(quarantined), 0) AS quarantined,"
-                " coalesce(sum(dead_lettered), 0) AS dead_lettered FROM intake_batch"
-                " JOIN term ON term.id = topic_id WHERE term.value = :topic AND intake_batch.id > :mark"
-            ),
-            {"topic": topic, "mark": mark},
-        ).one()
-    return Counts(**row._mapping)

@@ -7,7 +7,7 @@ from sqlalchemy import Connection, text
 
 from core.month import Month
 from ledger.account import class_of
-from metering.corrected import seq_limit
+from metering.forest import seq_limit
 
 
 def journal_totals(connection: Connection, programme: str, last_number: int) -> dict:

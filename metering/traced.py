@@ -9,9 +9,9 @@ from sqlalchemy import Connection, text
 
 from core.month import day_of_number, kst_day
 from metering import forest, rules, store
-from metering.corrected import corrected_trees, project_ids, seq_limit
 from metering.corrections import METERED, Node, amended, usage_slices
 from metering.fields import instant, moment_of
+from metering.forest import corrected_trees, project_ids, seq_limit
 from metering.held import storage_steps
 from metering.rollup import METERS, last_mark
 from metering.slices import midnight_us
