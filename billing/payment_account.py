@@ -38,49 +38,64 @@ class Rule:
 
 
 def rule_of(channel: str, account: str) -> Rule | None:
-    """How a channel settles an account; None when it does not. Placeholders: {0} hospital or project, {1} project."""
-    cash = {"bank": "cash:bank", "stripe": "cash:stripe"}.get(channel, "")
-    match channel, account.split(":"):
-        case "bank" | "stripe", ["receivable", "company", project]:
+    """How a channel settles an account; None when it does not."""
+    if channel == "agency":
+        return _agency_rule(account)
+    cash = {"bank": "cash:bank", "stripe": "cash:stripe"}.get(channel)
+    match account.split(":"):
+        case ["receivable", "company", project] if cash:
             return Rule(
                 debit=cash, credit=account, memo=f"company pays {project}", memo_back=f"refund company {project}"
             )
-        case "bank" | "stripe", ["deposit", project]:
+        case ["deposit", project] if cash:
             return Rule(debit=cash, credit=account, memo=f"deposit {project}", memo_back=f"refund deposit {project}")
-        case "agency", ["payable", "hospital", hospital, project]:
+    return _bank_rule(account) if channel == "bank" else None
+
+
+def _agency_rule(account: str) -> Rule | None:
+    """What the agency pays past our account."""
+    match account.split(":"):
+        case ["payable", "hospital", hospital, project]:
             return Rule(
                 debit=account, credit="receivable:agency", memo=f"agency pays {hospital} {project}",
                 memo_back=f"agency recovers from {hospital} {project}",
             )  # fmt: skip
-        case "agency", ["advance", "hospital", hospital, project]:
+        case ["advance", "hospital", hospital, project]:
             return Rule(
                 debit=account, credit="agency:advance", memo=f"agency advances {hospital} {project}",
                 memo_back=f"agency takes back the advance of {hospital} {project}",
             )  # fmt: skip
-        case "bank", ["payable", "hospital", hospital, project]:
-            return Rule(
-                debit=account, credit=cash, memo=f"company part to {hospital} {project}",
-                memo_back=f"company part back from {hospital} {project}",
-            )  # fmt: skip
-        case "agency", ["payable", "company", project]:
+        case ["payable", "company", project]:
             return Rule(
                 debit=account, credit="receivable:agency", memo=f"agency pays the company of {project}",
                 memo_back=f"agency recovers from the company of {project}",
             )  # fmt: skip
-        case "agency", ["payable", "operator"]:
+        case ["payable", "operator"]:
             return Rule(
                 debit=account, credit="receivable:agency", memo="agency pays operator",
                 memo_back="agency recovers from operator",
             )  # fmt: skip
-        case "bank", ["payable", "infra", firm]:
+    return None
+
+
+def _bank_rule(account: str) -> Rule | None:
+    """What only our bank account pays, and the payout that it takes in."""
+    cash = "cash:bank"
+    match account.split(":"):
+        case ["payable", "hospital", hospital, project]:
+            return Rule(
+                debit=account, credit=cash, memo=f"company part to {hospital} {project}",
+                memo_back=f"company part back from {hospital} {project}",
+            )  # fmt: skip
+        case ["payable", "infra", firm]:
             memo = f"infrastructure paid {firm}"
             return Rule(debit=account, credit=cash, memo=memo, memo_back=f"infrastructure paid back {firm}")
-        case "bank", ["payable", "operator"]:
+        case ["payable", "operator"]:
             return Rule(debit=account, credit=cash, memo="operator usage paid", memo_back="operator usage paid back")
-        case "bank", ["payable", "incentive", hospital]:
+        case ["payable", "incentive", hospital]:
             memo = f"incentive paid {hospital}"
             return Rule(debit=account, credit=cash, memo=memo, memo_back=f"incentive paid back {hospital}")
-        case "bank", ["cash", "stripe"]:
+        case ["cash", "stripe"]:
             return Rule(debit=cash, credit=account, memo="stripe payout", memo_back="stripe takes back")
     return None
 

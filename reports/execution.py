@@ -1,4 +1,4 @@
-"""Budget execution by project and cost category (domain.md §9): rows of 예산집행현황, each figure from the books."""
+"""Budget execution by project, category and supplier (domain.md §9): rows of 예산집행현황, each from the books."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -83,29 +83,44 @@ def project_executions(figures: Figures) -> list[Execution]:
 
 def category_executions(figures: Figures) -> list[Execution]:
     """By cost category: limits from the registry, execution from the line settlements."""
-    rows = []
-    for category in figures.terms.categories:
-        lines = [line for code in sorted(figures.terms.projects) for line in figures.line_terms(code)
-                 if line.category == category]  # fmt: skip
-        if not lines:
-            continue
-        settled = figures.lines
-        executed = sum(settled[line.code].total_voucher_krw for line in lines if line.code in settled)
-        original = sum(line.signed_krw for line in lines)
-        closed = [line for line in lines if _ends_in(figures, line)]
-        left = sum(line.limit_krw(figures.month) - settled[line.code].total_voucher_krw
-                   for line in lines if line not in closed and line.code in settled)  # fmt: skip
-        left += sum(line.limit_krw(figures.month) for line in lines if line not in closed and line.code not in settled)
-        note = "과제 종료: 잔액 해제" if closed else _amended(figures, [line.code for line in lines])
-        references = ", ".join(f"line:{figures.month}/{line.code}" for line in lines)
-        limits = ", ".join(f"registry:line/{line.code}/grant_limit_krw" for line in lines)
-        rows.append(Execution(
-            label=category_name(figures, category), original_krw=original,
-            change_krw=executed + left - original, current_krw=executed + left, executed_krw=executed, left_krw=left,
-            note=note, refs={1: limits, 2: limits, 3: limits, 4: limits, 5: limits, 6: references, 7: references,
-                             8: references, 9: references, 10: references, 11: references},
-        ))  # fmt: skip
-    return rows
+    among = _lines(figures)
+    used = [code for code in figures.terms.categories if any(line.category == code for line in among)]
+    return [
+        _execution(figures, category_name(figures, code), [line for line in among if line.category == code])
+        for code in used
+    ]
+
+
+def supplier_executions(figures: Figures) -> list[Execution]:
+    """By supplier, by code: limits from the registry, execution from the line settlements."""
+    among = _lines(figures)
+    return [
+        _execution(figures, f"{code} {figures.parties[code].name}", [line for line in among if line.supplier == code])
+        for code in sorted({line.supplier for line in among})
+    ]
+
+
+def _lines(figures: Figures) -> list[LineTerms]:
+    return [line for code in sorted(figures.terms.projects) for line in figures.line_terms(code)]
+
+
+def _execution(figures: Figures, label: str, lines: Sequence[LineTerms]) -> Execution:
+    """Some agreement lines together."""
+    settled = figures.lines
+    executed = sum(settled[line.code].total_voucher_krw for line in lines if line.code in settled)
+    original = sum(line.signed_krw for line in lines)
+    closed = [line for line in lines if _ends_in(figures, line)]
+    left = sum(line.limit_krw(figures.month) - settled[line.code].total_voucher_krw
+               for line in lines if line not in closed and line.code in settled)  # fmt: skip
+    left += sum(line.limit_krw(figures.month) for line in lines if line not in closed and line.code not in settled)
+    note = "과제 종료: 잔액 해제" if closed else _amended(figures, [line.code for line in lines])
+    references = ", ".join(f"line:{figures.month}/{line.code}" for line in lines)
+    limits = ", ".join(f"registry:line/{line.code}/grant_limit_krw" for line in lines)
+    return Execution(
+        label=label, original_krw=original, change_krw=executed + left - original, current_krw=executed + left,
+        executed_krw=executed, left_krw=left, note=note,
+        refs={**dict.fromkeys(range(1, 6), limits), **dict.fromkeys(range(6, 12), references)},
+    )  # fmt: skip
 
 
 def _execution_refs(figures: Figures, lines: Sequence[str], executed: str, left: str) -> dict[int, str]:

@@ -1,4 +1,4 @@
-"""예산집행현황: budget execution by project and by cost category, execution and payment, months, findings."""
+"""예산집행현황: budget execution by project, category, supplier and source; paid; by month; the auditors' findings."""
 
 from collections.abc import Sequence
 
@@ -11,6 +11,7 @@ from reports.execution import (
     category_executions,
     current_krw,
     project_executions,
+    supplier_executions,
 )
 from reports.figures import Figures
 from reports.layout import Column, Document, Form, Placed, Row, combined
@@ -77,6 +78,7 @@ def ministry_statement(figures: Figures, findings: Sequence[Finding]) -> Documen
     document = new_document(figures, "부처 예산집행현황", "statement", figures.terms.ministry)
     _by_project(document, figures)
     _by_category(document, figures)
+    _by_supplier(document, figures)
     if figures.terms.sources:
         _by_source(document, figures)
     _paid_sheet(document, figures)
@@ -189,6 +191,19 @@ def _by_category(document: Document, figures: Figures) -> None:
     )
     _budget_table(form, "비목별 예산집행", "비목", figures, _with_available(figures, category_executions(figures)))
     form.note("종료된 과제의 남은 한도는 그 비목의 증감(△)으로 빠져 미협약(가용)으로 돌아갑니다.")
+    form.finish(first_figure_row=7)
+
+
+def _by_supplier(document: Document, figures: Figures) -> None:
+    form = Form(document, "공급기관별", WIDTHS)
+    form.header(
+        "예산집행현황 (공급기관별)",
+        f"{date_text(figures.month.last)} 기준 · {figures.terms.name} ({figures.terms.code})",
+        approval=False,
+    )
+    rows = _with_available(figures, supplier_executions(figures))
+    _budget_table(form, "공급기관별 예산집행", "공급기관", figures, rows)
+    form.note("협약 line의 공급기관을 따릅니다. 종료된 과제의 남은 한도는 미협약(가용)으로 돌아갑니다.")
     form.finish(first_figure_row=7)
 
 

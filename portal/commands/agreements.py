@@ -22,7 +22,7 @@ WHY = {
     "price_cap": ("과제 금액 상한을 넘음", "beyond the price cap"),
 }
 COLUMNS = (
-    ("줄", "line"), ("공급기관", "supplier"), ("한도", "limit"), ("집행", "executed"), ("잔액", "left"),
+    ("항목", "line"), ("공급기관", "supplier"), ("한도", "limit"), ("집행", "executed"), ("잔액", "left"),
     ("보류", "held"),
 )  # fmt: skip
 FREES = {
