@@ -157,7 +157,7 @@ def check_listening(settings: Settings) -> None:
     problem = OSError()
     for address in arguments["bootstrap_servers"]:
         try:
-            _connect(address, arguments.get("ssl_context"))
+            knock(address, CONNECT_TIMEOUT_S, arguments.get("ssl_context"))
         except OSError as error:
             problem = error
         else:
@@ -165,10 +165,11 @@ def check_listening(settings: Settings) -> None:
     raise unreachable(settings, problem)
 
 
-def _connect(address: str, context: ssl.SSLContext | None) -> None:
+def knock(address: str, timeout_s: int, context: ssl.SSLContext | None = None) -> None:
+    """Connects to host:port and hangs up. Raises OSError where nobody listens, or not with a certificate we trust."""
     host, _, port = address.rpartition(":")
     host = host.strip("[]")
-    with socket.create_connection((host, int(port)), CONNECT_TIMEOUT_S) as plain:
+    with socket.create_connection((host, int(port)), timeout_s) as plain:
         if context:
             context.wrap_socket(plain, server_hostname=host).close()
 

@@ -7,7 +7,6 @@ the group has committed in the broker only mirrors it, for tools that show lag.
 import contextlib
 import gc
 import logging
-import socket
 import threading
 from collections.abc import Iterator, Mapping
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -33,6 +32,7 @@ from metering.consuming import (
     milliseconds,
 )
 from metering.intake import in_batches
+from metering.kafka_client import knock
 from metering.record_batches import Record, records_of
 
 GROUP = "jeongsan"
@@ -327,10 +327,9 @@ class Worker:
 def _connected(**arguments: Any) -> KafkaConsumer:
     """A consumer, once somebody listens: where nobody does, the client library leaves a thread behind each time."""
     for address in arguments["bootstrap_servers"]:
-        host, _, port = address.rpartition(":")
         try:
-            with socket.create_connection((host.strip("[]"), int(port)), timeout=ASK_TIMEOUT_MS // 1000):
-                return KafkaConsumer(**arguments)
+            knock(address, ASK_TIMEOUT_MS // 1000)
+            return KafkaConsumer(**arguments)
         except OSError as error:
             refusal = error
     raise KafkaConnectionError(refusal)
