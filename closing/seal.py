@@ -93,7 +93,7 @@ def against_seal(connection: Connection, document: dict) -> Iterator[Finding]:
     try:
         now = seal(connection, programme, month)
     except RuleRefused:
-        message = f"{month}: 봉인된 달인데 마감되어 있지 않습니다"
+        message = f"{month}: 봉인된 달인데 마감되어 있지 않습니다 (sealed, but not locked here)"
         yield Finding(level="ERROR", check="seal", message=message, refs=(f"tie:{month}",))
         return
     sealed, found = dict(_figures(document)), dict(_figures(now))
@@ -102,7 +102,7 @@ def against_seal(connection: Connection, document: dict) -> Iterator[Finding]:
         more = f" (외 {len(differing) - 1}건)" if len(differing) > 1 else ""
         yield Finding(
             level="ERROR", check="seal", refs=(f"entry:{programme}/{now['journal']['last_number']}",),
-            message=f"{month} {name}: 봉인 {_shown(sealed, name)} ≠ 지금 {_shown(found, name)}{more}",
+            message=f"{month} {name}: 봉인 {_shown(sealed, name)} ≠ 지금 {_shown(found, name)} (sealed ≠ now){more}",
         )  # fmt: skip
 
 

@@ -74,7 +74,10 @@ def _intake(connection: Connection) -> Iterator[Finding]:
     counts = intake_counts(connection)
     if not counts["balanced"]:
         yield Finding(
-            level="ERROR", check="intake", message=f"수신 항등식이 맞지 않습니다: {counts}", refs=("intake:received",)
+            level="ERROR",
+            check="intake",
+            refs=("intake:received",),
+            message=f"수신 항등식이 맞지 않습니다 (the counting identity does not hold): {counts}",
         )
 
 
@@ -103,8 +106,8 @@ def _rederived_month(connection: Connection, programme: str, month: Month) -> It
         if pair[0] != pair[1]:
             row = booked.get(key) or derived[key]
             yield Finding(
-                level="ERROR", check="charge derived anew", 
-                message=f"{month} {key}: 장부 {pair[0]} ≠ 다시 계산 {pair[1]}",
+                level="ERROR", check="charge derived anew",
+                message=f"{month} {key}: 장부 {pair[0]} ≠ 다시 계산 {pair[1]} (booked ≠ derived anew)",
                 refs=(f"charge:{month}/{row.project}/{row.service_month}/{row.kind}/{row.key}",),
             )  # fmt: skip
     yield from _rederived_entries(connection, programme, month, result)
@@ -112,7 +115,8 @@ def _rederived_month(connection: Connection, programme: str, month: Month) -> It
     for line in result.lines:
         if lines.get(line.line) != line:
             yield Finding(
-                level="ERROR", check="split derived anew", message=f"{month} {line.line}: 재원 분담이 다릅니다.",
+                level="ERROR", check="split derived anew",
+                message=f"{month} {line.line}: 재원 분담이 다릅니다 (another split is derived anew).",
                 refs=(f"line:{month}/{line.line}",),
             )  # fmt: skip
 
@@ -133,5 +137,6 @@ def _rederived_entries(connection: Connection, programme: str, month: Month, res
         if booked.get(reference) != derived.get(reference):
             yield Finding(
                 level="ERROR", check="entry derived anew", refs=(f"balance:budget:available@{month}",),
-                message=f"{reference}: 장부 {booked.get(reference)} ≠ 다시 계산 {derived.get(reference)}",
+                message=f"{reference}: 장부 {booked.get(reference)} ≠ 다시 계산 {derived.get(reference)} "
+                "(booked ≠ derived anew)",
             )  # fmt: skip

@@ -41,11 +41,12 @@ def faulty_entries(connection: Connection, programme: str) -> Iterator[tuple[str
     """
     rows = connection.execute(text(FAULTY), {"programme": programme, "start": CHAIN_START}).all()
     for row in [row for row in rows if row.broken][:1]:
-        message = f"분개 {row.number}: 앞 분개와 이어지지 않거나 내용이 다릅니다"
+        message = f"분개 {row.number}: 앞 분개와 이어지지 않거나 내용이 다릅니다 (the chain breaks at this entry)"
         yield "hash chain", message, f"entry:{programme}/{row.number}"
     for row in rows:
         if row.unbalanced:
-            yield "zero sum", f"분개 {row.number}: 차변과 대변이 맞지 않습니다", f"entry:{programme}/{row.number}"
+            message = f"분개 {row.number}: 차변과 대변이 맞지 않습니다 (does not sum to zero)"
+            yield "zero sum", message, f"entry:{programme}/{row.number}"
 
 
 def wrong_balances(connection: Connection, programme: str) -> Iterator[tuple[str, str]]:
@@ -59,7 +60,8 @@ def wrong_balances(connection: Connection, programme: str) -> Iterator[tuple[str
         {"programme": programme},
     )
     for row in rows:
-        yield f"{row.code}: 잔액 {row.balance_krw:,} ≠ 분개 합 {row.krw:,}", f"balance:{row.code}"
+        message = f"{row.code}: 잔액 {row.balance_krw:,} ≠ 분개 합 {row.krw:,} (balance ≠ sum of its postings)"
+        yield message, f"balance:{row.code}"
 
 
 def late_entries(connection: Connection, programme: str) -> Iterator[tuple[str, str]]:
@@ -72,4 +74,5 @@ def late_entries(connection: Connection, programme: str) -> Iterator[tuple[str, 
         {"programme": programme},
     )
     for row in rows:
-        yield f"{row.month:%Y-%m} 마감 뒤에 기장된 분개 {row.number}", f"entry:{programme}/{row.number}"
+        message = f"{row.month:%Y-%m} 마감 뒤에 기장된 분개 {row.number} (entry booked after the month's lock)"
+        yield message, f"entry:{programme}/{row.number}"

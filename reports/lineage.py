@@ -225,13 +225,13 @@ def _charges_of_entry(books: Books, programme: str, reference: str) -> list[Book
 
 
 def _balance(books: Books, rest: str) -> Found:
-    account, _, month = rest.rpartition("@")
+    account, _, month = rest.partition("@")
     rows = books.rows(
         "SELECT entry.programme, entry.number, entry.reference, amount_krw FROM posting"
         " JOIN account ON account.id = posting.account_id JOIN entry ON entry.id = posting.entry_id"
-        " WHERE account.code = :account AND entry.month <= :month"
+        " WHERE account.code = :account AND entry.month <= coalesce(:month, entry.month)"
         " AND entry.programme = coalesce(:only, entry.programme) ORDER BY entry.programme, entry.number",
-        {"account": account, "month": Month.parse(month).first},
+        {"account": account, "month": Month.parse(month).first if month else None},
     )
     known = (
         rows

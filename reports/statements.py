@@ -143,7 +143,10 @@ def altered_files(connection: Connection, programme: str) -> list[tuple[str, str
         ),
         {"programme": programme},
     )
-    return [(f"{row.name}: 저장된 파일이 기록된 해시와 다릅니다", f"tie:{row.month:%Y-%m}") for row in rows]
+    return [
+        (f"{row.name}: 저장된 파일이 기록된 해시와 다릅니다 (not the published bytes)", f"tie:{row.month:%Y-%m}")
+        for row in rows
+    ]
 
 
 def _numbered(figures: Figures, kind: str) -> list[str]:

@@ -143,7 +143,10 @@ def test_verify_against__names_the_first_figure_that_changed(jeongsan, sealed, o
 
 def test_verify_against__an_entry_changed_before_the_seal_breaks_the_chain(jeongsan, sealed, owner):
     rewrite(owner, "UPDATE entry SET memo = 'x' WHERE number = 3")
-    assert ("hash chain", "분개 3: 앞 분개와 이어지지 않거나 내용이 다릅니다") in findings(jeongsan, sealed)
+    assert (
+        "hash chain",
+        "분개 3: 앞 분개와 이어지지 않거나 내용이 다릅니다 (the chain breaks at this entry)",
+    ) in findings(jeongsan, sealed)
 
 
 def test_verify_against__a_changed_seal_is_a_difference_that_names_what_differs(jeongsan, sealed):
@@ -160,7 +163,7 @@ def test_verify_against__a_month_that_is_open_here_is_a_difference(jeongsan, sea
     seal = json.loads(sealed.read_text())
     sealed.write_text(json.dumps(seal | {"month": "2026-01"}))
     ((_, message),) = findings(jeongsan, sealed)
-    assert message == "2026-01: 봉인된 달인데 마감되어 있지 않습니다"
+    assert message == "2026-01: 봉인된 달인데 마감되어 있지 않습니다 (sealed, but not locked here)"
 
 
 def test_seal__of_a_month_that_is_not_locked_is_refused(jeongsan, tmp_path):

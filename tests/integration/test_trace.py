@@ -38,6 +38,12 @@ def test_trace__a_voided_charge_shows_the_void(jeongsan, december):
     assert ids(jeongsan("trace", row["id"])) == {"w2", "a2", "u1"}
 
 
+def test_trace__a_balance_without_a_month_is_that_of_now(jeongsan, december):
+    krw = jeongsan("balances", "--programme", PROGRAMME)["income:platform_fee"]
+    assert jeongsan("trace", "balance:income:platform_fee")["amount_krw"] == krw
+    assert jeongsan("trace", "balance:income:platform_fee@2025-11")["amount_krw"] != krw
+
+
 def test_trace__an_event_shows_where_it_came_from_and_leads_back(jeongsan, december):
     document = jeongsan("trace", "event:/worked#g1")
     (event,) = document["events"]
