@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
+from functools import cached_property
 
 from core.month import Month
 
@@ -100,7 +101,7 @@ class ProjectTerms:
         """The month whose run orders the refund of what is left of the deposit."""
         return self.ends_in([one for one in self.agreements if one.self_pay_mode == "deposit"])
 
-    @property
+    @cached_property
     def lines(self) -> tuple[LineTerms, ...]:
         """Every line of every agreement, by code."""
         return tuple(sorted((line for one in self.agreements for line in one.lines), key=lambda line: line.code))

@@ -164,8 +164,8 @@ def _payee_row(figures: Figures, position: int, one: Request) -> Row:
     back = one.recovered_krw > 0
     lines = [
         f"line:{figures.month}/{line.line}"
-        for line in figures.lines.values()
-        if line.project == one.project and _payee(figures, line) == one.payee and line.moved
+        for line in figures.lines_of.get(one.project, ())
+        if _payee(figures, line) == one.payee and line.moved
     ]
     return Row(
         values=[str(position), name, brn or "", ACCOUNT, one.project, one.paid_krw, one.recovered_krw,
@@ -176,11 +176,12 @@ def _payee_row(figures: Figures, position: int, one: Request) -> Row:
 
 
 def _projects_table(form: Form, figures: Figures, asked: Sequence[Request]) -> None:
-    rows = [
-        _project_row(figures, code, asked) for code in sorted({one.project for one in asked} or figures.terms.projects)
-    ]
-    shown = {row.values[0] for row in rows}
-    lines = [one for one in figures.lines.values() if one.project in shown]
+    of_project: dict[str, list[Request]] = {}
+    for one in asked:
+        of_project.setdefault(one.project, []).append(one)
+    shown = sorted(of_project or figures.terms.projects)
+    rows = [_project_row(figures, code, of_project.get(code, ())) for code in shown]
+    lines = [one for code in shown for one in figures.lines_of.get(code, ())]
     limits = sum(line.limit_krw(figures.month) for code in shown for line in figures.line_terms(code))
     executed = sum(one.total_voucher_krw for one in lines)
     paid, recovered = sum(one.paid_krw for one in asked), sum(one.recovered_krw for one in asked)
@@ -189,10 +190,10 @@ def _projects_table(form: Form, figures: Figures, asked: Sequence[Request]) -> N
     form.check_cells(form.sums(place, 2, 4, 5, 6))
 
 
-def _project_row(figures: Figures, code: str, asked: Sequence[Request]) -> Row:
-    own = [one for one in asked if one.project == code]
-    limit = sum(one.limit_krw for one in figures.lines.values() if one.project == code)
-    lines = ", ".join(f"line:{figures.month}/{one.line}" for one in figures.lines.values() if one.project == code)
+def _project_row(figures: Figures, code: str, own: Sequence[Request]) -> Row:
+    settled = figures.lines_of.get(code, ())
+    limit = sum(one.limit_krw for one in settled)
+    lines = ", ".join(f"line:{figures.month}/{one.line}" for one in settled)
     limits = ", ".join(f"registry:line/{one.code}/grant_limit_krw" for one in figures.line_terms(code))
     return Row(
         values=[code, figures.parties[figures.terms.projects[code].company].name, limit, figures.tiers[code],
@@ -209,14 +210,15 @@ def _lines_sheet(document: Document, figures: Figures, asked: Sequence[Request])
     left = {(one.payee, one.project): one.offset_krw for one in asked}
     settled = [one for one in figures.lines.values() if one.moved]
     settled = sorted(settled, key=lambda one: (_payee(figures, one), one.project, one.line))
+    keys = [(_payee(figures, one), one.project) for one in settled]
+    corrected = {one.line for one in figures.charges if one.correction}
     recovered = sum(one.recovered_krw for one in asked)
     rows = []
-    for position, line in enumerate(settled, 1):
-        key = _payee(figures, line), line.project
-        last = all((_payee(figures, one), one.project) != key for one in settled[position:])
+    for position, (key, line) in enumerate(zip(keys, settled, strict=True), 1):
+        last = keys[position : position + 1] != [key]
         offset = left.get(key, 0) if last else max(0, min(left.get(key, 0), line.voucher_krw))
         left[key] = left.get(key, 0) - offset
-        rows.append(_line_row(figures, figures.parties[key[0]], position, line, offset))
+        rows.append(_line_row(figures, figures.parties[key[0]], position, line, offset, line.line in corrected))
     charged = [one for one in figures.charges if one.line is not None]
     supply, voucher = sum(one.amount_krw for one in charged), figures.posted("receivable:agency", "settle")
     offset = -figures.posted("receivable:agency", "advance_offset")
@@ -237,10 +239,9 @@ def _lines_sheet(document: Document, figures: Figures, asked: Sequence[Request])
     )
 
 
-def _line_row(figures: Figures, payee: Party, position: int, line: Settled, offset: int) -> Row:
+def _line_row(figures: Figures, payee: Party, position: int, line: Settled, offset: int, corrected: bool) -> Row:
     name, brn = payee.payee
     net = line.voucher_krw - offset
-    corrected = any(one.correction for one in figures.charges if one.line == line.line)
     kind = "회수" if net < 0 else "지급" if net else "-"
     return Row(
         values=(position, payee.code, name, brn or "", line.project, line.line, category_name(figures, line.category),

@@ -93,9 +93,9 @@ CHARGES = (
 def company_statement(figures: Figures, company: str) -> Document:
     """The workbook of one company."""
     document = new_document(figures, "기업 정산서", "statement", company)
-    projects = sorted(code for code, one in figures.terms.projects.items() if one.company == company)
+    projects = figures.company_projects.get(company, ())
     _Statement(document, figures, company, projects).write()
-    _charges_sheet(document, figures, company, projects)
+    _charges_sheet(document, figures, company)
     write_trace(document)
     return document
 
@@ -105,8 +105,8 @@ class _Statement:
 
     def __init__(self, document: Document, figures: Figures, company: str, projects: Sequence[str]):
         self.document, self.figures, self.company, self.projects = document, figures, company, projects
-        self.charges = [one for one in figures.charges if one.project in projects]
-        self.lines = [one for one in figures.lines.values() if one.project in projects]
+        self.charges = figures.company_charges.get(company, ())
+        self.lines = figures.company_lines.get(company, ())
         self.form = Form(document, "정산서", WIDTHS)
         self.several = len(projects) > 1
 
@@ -228,11 +228,8 @@ class _Statement:
         """The totals, each from another place than the rows: charge lines, and the books."""
         posted, codes = self.figures.posted, self.projects
         supply, vat = sum(one.amount_krw for one in self.charges), sum(one.vat_krw for one in self.charges)
-        codes_of_lines = {one.line for one in self.lines}
-        voucher = sum(
-            entry.sum_of("receivable:agency") for entry in self.figures.own
-            if entry.kind == "settle" and entry.subject in codes_of_lines
-        )  # fmt: skip
+        settles = self.figures.own_settles
+        voucher = sum(entry.sum_of("receivable:agency") for line in self.lines for entry in settles.get(line.line, ()))
         own = sum(posted(f"receivable:company:{code}", "settle", *OPERATOR_KINDS) for code in codes)
         own += self._past_books()
         direct = sum(one.excess_krw for one in self.lines) + vat
@@ -265,7 +262,8 @@ class _Statement:
 
     def _limit_row(self, line: Settled) -> Row:
         figures = self.figures
-        before = sum(one.voucher_krw for one in figures.settled if one.line == line.line and one.month < figures.month)
+        settled = figures.settled_of[line.project]
+        before = sum(one.voucher_krw for one in settled if one.line == line.line and one.month < figures.month)
         supplier = figures.parties[line.supplier].name
         note = self._released(line)
         if line.held_krw:
@@ -307,7 +305,7 @@ class _Statement:
         figures, account = self.figures, f"deposit:{project}"
         agreements = [one for one in figures.terms.projects[project].agreements if one.self_pay_mode == "deposit"]
         agreed = sum(one.deposit_krw for one in agreements)
-        payments = [one for one in figures.entries if one.kind == "payment" and account in one.postings]
+        payments = [entry for entry, _krw in figures.moves.get(account, ()) if entry.kind == "payment"]
         now = [-one.postings[account] for one in payments if one.closed_in == figures.month]
         balance = -figures.balance(account)
         ends_in = figures.terms.projects[project].deposit_ends
@@ -337,10 +335,10 @@ def _confirmed_on(payments: Sequence[Entry], account: str, agreed_krw: int) -> d
     return None
 
 
-def _charges_sheet(document: Document, figures: Figures, company: str, projects: Sequence[str]) -> None:
-    charges = sorted((one for one in figures.charges if one.project in projects), key=charge_order)
+def _charges_sheet(document: Document, figures: Figures, company: str) -> None:
+    charges = sorted(figures.company_charges.get(company, ()), key=charge_order)
     table = DataTable(document, "청구내역", CHARGES, key_columns=4)
-    own = [one for one in figures.lines.values() if one.project in projects]
+    own = figures.company_lines.get(company, ())
     supply = sum(one.supply_krw for one in own) + sum(one.amount_krw for one in charges if one.line is None)
     vat = sum(one.vat_krw for one in own) + sum(one.vat_krw for one in charges if one.line is None)
     table.fill(

@@ -26,10 +26,9 @@ class Execution:
     carry_in_krw: int = 0
 
 
-def _amended(figures: Figures, codes: Iterable[str]) -> str:
+def _amended(figures: Figures, lines: Iterable[LineTerms]) -> str:
     """When the limits of some lines were amended, up to this month."""
-    days = {start for code in codes for project in figures.terms.projects.values() for line in project.lines
-            if line.code == code for start, _limit in line.limits[not line.added:]
+    days = {start for line in lines for start, _limit in line.limits[not line.added:]
             if start <= figures.month.last}  # fmt: skip
     return "협약변경 " + ", ".join(f"{day.year}-{day.month:02d}" for day in sorted(days)) if days else ""
 
@@ -38,13 +37,9 @@ def _released(figures: Figures, project: str) -> int:
     """What of a project's commitment the runs gave back so far, in won, less what was executed after that: this comes
     out of what is available.
     """
-    account, executed = f"budget:committed:{project}", f"budget:executed:{project}"
-    released = sum(-entry.postings.get(account, 0) for entry in figures.entries if entry.kind == "release")
-    later = sum(
-        -entry.postings.get("budget:available", 0)
-        for entry in figures.entries
-        if entry.kind == "settle" and executed in entry.postings
-    )
+    committed, executed = (figures.moves.get(f"budget:{state}:{project}", ()) for state in ("committed", "executed"))
+    released = sum(-krw for entry, krw in committed if entry.kind == "release")
+    later = sum(-entry.postings.get("budget:available", 0) for entry, _krw in executed if entry.kind == "settle")
     return released - later
 
 
@@ -71,7 +66,7 @@ def project_executions(figures: Figures) -> list[Execution]:
         executed = figures.balance(f"budget:executed:{code}")
         left = figures.balance(f"budget:committed:{code}")
         released = _released(figures, code)
-        note = "과제 종료: 잔액 해제" if _closed(figures, code) else _amended(figures, [line.code for line in lines])
+        note = "과제 종료: 잔액 해제" if _closed(figures, code) else _amended(figures, lines)
         rows.append(Execution(
             label=project_label(figures, code), original_krw=original, change_krw=now - original - released,
             current_krw=executed + left, executed_krw=executed, left_krw=left, note=note,
@@ -109,11 +104,12 @@ def _execution(figures: Figures, label: str, lines: Sequence[LineTerms]) -> Exec
     settled = figures.lines
     executed = sum(settled[line.code].total_voucher_krw for line in lines if line.code in settled)
     original = sum(line.signed_krw for line in lines)
-    closed = [line for line in lines if _ends_in(figures, line)]
+    closed = {line.code for line in lines if _ends_in(figures, line)}
     left = sum(line.limit_krw(figures.month) - settled[line.code].total_voucher_krw
-               for line in lines if line not in closed and line.code in settled)  # fmt: skip
-    left += sum(line.limit_krw(figures.month) for line in lines if line not in closed and line.code not in settled)
-    note = "과제 종료: 잔액 해제" if closed else _amended(figures, [line.code for line in lines])
+               for line in lines if line.code not in closed and line.code in settled)  # fmt: skip
+    untouched = [line for line in lines if line.code not in closed and line.code not in settled]
+    left += sum(line.limit_krw(figures.month) for line in untouched)
+    note = "과제 종료: 잔액 해제" if closed else _amended(figures, lines)
     references = ", ".join(f"line:{figures.month}/{line.code}" for line in lines)
     limits = ", ".join(f"registry:line/{line.code}/grant_limit_krw" for line in lines)
     return Execution(

@@ -4,10 +4,11 @@ Everything depends only on rows of months up to the month and on the marks of it
 never changes an earlier statement.
 """
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property
+from typing import Any
 
 from core.errors import RuleRefused
 from core.month import Month, kst_day
@@ -161,10 +162,35 @@ class Figures:
         """Local day of the close."""
         return kst_day(self.closed_at)
 
-    @property
+    @cached_property
     def lines(self) -> dict[str, Settled]:
         """What this month settled, by line."""
         return {one.line: one for one in self.settled if one.month == self.month}
+
+    @cached_property
+    def lines_of(self) -> Mapping[str, Sequence[Settled]]:
+        """What this month settled, by project: like what follows, asked for again and again, so gathered once."""
+        return _gathered(self.lines.values(), lambda one: one.project)
+
+    @cached_property
+    def settled_of(self) -> Mapping[str, Sequence[Settled]]:
+        """What all months settled, by project."""
+        return _gathered(self.settled, lambda one: one.project)
+
+    @cached_property
+    def company_projects(self) -> Mapping[str, Sequence[str]]:
+        """The codes of projects, in order, by company."""
+        return _gathered(sorted(self.terms.projects), lambda code: self.terms.projects[code].company)
+
+    @cached_property
+    def company_lines(self) -> Mapping[str, Sequence[Settled]]:
+        """What this month settled, by company."""
+        return _gathered(self.lines.values(), lambda one: self.terms.projects[one.project].company)
+
+    @cached_property
+    def company_charges(self) -> Mapping[str, Sequence[Charge]]:
+        """The month's charge rows, by company."""
+        return _gathered(self.charges, lambda one: self.terms.projects[one.project].company)
 
     def line_terms(self, project: str) -> tuple[LineTerms, ...]:
         """A project's agreement lines, by code."""
@@ -176,8 +202,13 @@ class Figures:
         return [entry for entry in self.entries if entry.own and entry.closed_in == self.month]
 
     @cached_property
-    def _moves(self) -> dict[str, list[tuple[Entry, int]]]:
-        """What moved each account, in order: looked up once for every project, so gathered once."""
+    def own_settles(self) -> Mapping[str, Sequence[Entry]]:
+        """The settlements among them, by line."""
+        return _gathered((one for one in self.own if one.kind == "settle"), lambda one: one.subject)
+
+    @cached_property
+    def moves(self) -> Mapping[str, Sequence[tuple[Entry, int]]]:
+        """What moved each account, in order."""
         found: dict[str, list[tuple[Entry, int]]] = {}
         for entry in self.entries:
             for code, krw in entry.postings.items():
@@ -191,14 +222,14 @@ class Figures:
             return sum(entry.sum_of(account) for entry in self.own if not kinds or entry.kind in kinds)
         return sum(
             krw
-            for entry, krw in self._moves.get(account, ())
+            for entry, krw in self.moves.get(account, ())
             if entry.own and entry.closed_in == self.month and (not kinds or entry.kind in kinds)
         )
 
     def balance(self, account: str, until: Month | None = None) -> int:
         """Balance of an account at the close of a month (this one by default), won, debit +."""
         last = until or self.month
-        return sum(krw for entry, krw in self._moves.get(account, ()) if entry.closed_in <= last)
+        return sum(krw for entry, krw in self.moves.get(account, ()) if entry.closed_in <= last)
 
     def balances(self) -> dict[str, int]:
         """Every account's balance at the close, zeros left out, by code."""
@@ -240,3 +271,11 @@ class Figures:
                 f"{self.month}: {recipient} 정산서의 문서번호가 없습니다. documents 단계를 먼저 실행하세요 "
                 f"(no document number for the {kind} of {recipient}; run the documents step first)."
             ) from None
+
+
+def _gathered(values: Iterable, key: Callable[[Any], str]) -> dict[str, list]:
+    """The values by their key, each in the order given."""
+    found: dict[str, list] = {}
+    for one in values:
+        found.setdefault(key(one), []).append(one)
+    return found

@@ -19,7 +19,7 @@ GRANT = (
 
 def grant_table(form: Form, figures: Figures, projects: Sequence[str]) -> int:
     """A company's grants by project, from the books; the month's total, from the split of the lines, in won."""
-    lines = [one for one in figures.lines.values() if one.project in projects]
+    lines = [one for code in projects for one in figures.lines_of.get(code, ())]
     place = form.table("4. 지원금 (전담기관이 기업에 지급)", GRANT, [_row(figures, code) for code in projects], Row(
         values=["합계", "", sum(-figures.balance(_account(code), figures.month + -1) for code in projects),
                 sum(one.voucher_krw for one in lines), sum(_received(figures, code) for code in projects),
@@ -37,8 +37,8 @@ def _account(project: str) -> str:
 def _received(figures: Figures, project: str) -> int:
     """What the agency's payments that this close took up paid out."""
     return sum(
-        entry.postings.get(_account(project), 0)
-        for entry in figures.entries
+        krw
+        for entry, krw in figures.moves.get(_account(project), ())
         if entry.kind == "payment" and entry.closed_in == figures.month
     )
 

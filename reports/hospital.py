@@ -99,6 +99,9 @@ class _Statement:
         self.document, self.figures, self.hospital = document, figures, hospital
         self.lines = [one for one in hospital_lines(figures, hospital) if one.moved]
         self.charges = hospital_charges(figures, hospital)
+        self.works: dict[str | None, list[Charge]] = {}
+        for one in self.charges:
+            self.works.setdefault(one.line, []).append(one)
         self.lines += self._lines_without_amount()
         self.form = Form(document, "정산서", WIDTHS)
         self.payers = self._payer_rows()
@@ -106,7 +109,7 @@ class _Statement:
     def _lines_without_amount(self) -> list[Settled]:
         """Lines whose corrections cancel to nothing still have work to show."""
         shown = {one.line for one in self.lines}
-        rest = {one.line for one in self.charges} - shown
+        rest = self.works.keys() - shown
         return [one for one in self.figures.lines.values() if one.line in rest]
 
     def write(self) -> None:
@@ -154,7 +157,7 @@ class _Statement:
         return place
 
     def _line_row(self, line: Settled) -> Row:
-        works = [one for one in self.charges if one.line == line.line]
+        works = self.works.get(line.line, ())
         corrected = [one.amount_krw for one in works if one.correction]
         note = CORRECTED if corrected else HELD.get(line.held_reason, line.held_reason) if line.held_krw else ""
         reference = f"line:{self.figures.month}/{line.line}"
@@ -193,17 +196,20 @@ class _Statement:
         return sums
 
     def _is_of(self, line: str) -> bool:
-        return any(one.line == line for one in hospital_lines(self.figures, self.hospital))
+        settled = self.figures.lines.get(line)
+        return settled is not None and _is_paid(settled, self.hospital)
 
     def _payer_rows(self) -> list[Row]:
         figures, rows = self.figures, []
+        lines: dict[str, list[str]] = {}
+        for one in self.lines:
+            lines.setdefault(one.project, []).append(one.line)
         agency = f"전담기관 ({figures.parties[figures.terms.agency].name})"
         for (project, source), krw in sorted(
             self._settled().items(), key=lambda one: (one[0][0], one[0][1] != VOUCHER)
         ):
             company = figures.parties[figures.terms.projects[project].company].name
-            lines = [one.line for one in self.lines if one.project == project]
-            reference = ", ".join(f"line:{figures.month}/{line}" for line in lines)
+            reference = ", ".join(f"line:{figures.month}/{line}" for line in lines.get(project, ()))
             offset = self._offset(project) if source == VOUCHER else 0
             if krw:
                 payer = agency if source == VOUCHER else company
@@ -242,7 +248,11 @@ class _Statement:
 
 def hospital_lines(figures: Figures, hospital: str) -> list[Settled]:
     """The month's lines that a hospital is paid for; none of those that a company pays for itself."""
-    return [one for one in figures.lines.values() if one.supplier == hospital and one.paid_to == "hospital"]
+    return [one for one in figures.lines.values() if _is_paid(one, hospital)]
+
+
+def _is_paid(line: Settled, hospital: str) -> bool:
+    return line.supplier == hospital and line.paid_to == "hospital"
 
 
 def hospital_charges(figures: Figures, hospital: str) -> list[Charge]:

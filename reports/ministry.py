@@ -261,7 +261,7 @@ def _operator_paid(figures: Figures) -> list[Row]:
 
 
 def _paid_row(figures: Figures, code: str) -> Row:
-    settled = [one for one in figures.settled if one.project == code]
+    settled = figures.settled_of.get(code, ())
     now = sum(one.voucher_krw for one in settled if one.month == figures.month)
     executed, paid = sum(one.voucher_krw for one in settled), figures.agency_paid(code)
     current = sum(figures.balance(f"budget:{state}:{code}") for state in ("executed", "committed"))

@@ -147,9 +147,10 @@ def income_krw(figures: Figures) -> int:
 
 
 def _fees_table(document: Document, form: Form, figures: Figures, charges: Sequence[Charge]) -> None:
-    rows = []
-    for project in sorted({one.project for one in charges}):
-        rows.append(_project_row(figures, project, [one for one in charges if one.project == project]))
+    of_project: dict[str, list[Charge]] = {}
+    for one in charges:
+        of_project.setdefault(one.project, []).append(one)
+    rows = [_project_row(figures, project, own) for project, own in sorted(of_project.items())]
     reference = f"charge:{figures.month}/*/*/*/*"
     rows = rows or [Row(values=["-", "당월 이용료 없음", *[0] * 7, ""], ref=reference)]
     posted = figures.posted
