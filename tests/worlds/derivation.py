@@ -4,6 +4,7 @@ from collections import Counter, defaultdict
 from fractions import Fraction
 
 from tests.worlds.known import Known, day_of, day_start_us
+from tests.worlds.life import Limits, last_day, lines_of
 from tests.worlds.parts import BP, Books, Figures, Item, Terms, difference, largest_remainder, smax, split
 from tests.worlds.usage import Lines, Prices, bounds_us, month_of, months, price, usage_charges
 
@@ -13,7 +14,7 @@ class Programme:
 
     def __init__(self, registry: dict):
         self.books = Books()
-        self.limits_in_force = {}
+        self.limits = Limits()
         self.references = set()
         self.deposited = Counter()
         self.refer(registry)
@@ -30,24 +31,12 @@ class Programme:
         self.prices = Prices(registry)
         self.metered = Lines(registry)
         after = month_of(bounds_us(self.books.locked[-1])[1]) if self.books.locked else ""
-        for agreement in registry["agreement"]:
-            for line in agreement["line"]:
-                steps = self.limits_in_force.setdefault(line["code"], {"": line["grant_limit_krw"]})
-                for one in sorted(agreement.get("amendment", []), key=lambda one: one["effective"]):
-                    known = (str(one["effective"]), line["code"])
-                    if line["code"] in one["limits"] and known not in steps:
-                        steps[known] = max(one["effective"].strftime("%Y-%m"), after), one["limits"][line["code"]]
+        self.limits.refer(registry, after)
 
     @property
     def current_krw(self) -> int:
         moved = sum(one["krw"] for one in self.programme.get("transfer", []))
         return self.programme["appropriation_krw"] + self.programme.get("carry_in_krw", 0) + moved
-
-    def limit_krw(self, line: str, month: str) -> int:
-        """The grant limit in force in a month."""
-        steps = self.limits_in_force[line]
-        reached = sorted(one for key, one in steps.items() if key and one[0] <= month)
-        return reached[-1][1] if reached else steps[""]
 
     def terms(self, month: str) -> list[Terms]:
         """Every agreement line, as in force in a month."""
@@ -55,7 +44,7 @@ class Programme:
         found = []
         for agreement in self.registry["agreement"]:
             company = self.parties[self.projects[agreement["project"]]["company"]]
-            for line in agreement["line"]:
+            for line, _, _ in lines_of(agreement):
                 category = categories[line["category"]]
                 operators = line["supplier"] == self.programme.get("operator")
                 granted = self.programme.get("funding") == "company"
@@ -67,7 +56,7 @@ class Programme:
                         taxed=category.get("tax", "taxable") == "taxable",
                         voucher=category.get("voucher", True),
                         rate_bp=line.get("self_pay_bp", self.programme["self_pay_bp"].get(company["size"])),
-                        limit_krw=self.limit_krw(line["code"], month),
+                        limit_krw=self.limits.krw(line["code"], month),
                         company_pays=agreement["over_limit"] == "company_pays",
                         paid_to="company" if granted else "operator" if operators else "hospital",
                     )
@@ -97,6 +86,8 @@ class Programme:
             return any(
                 one["project"] == parts[1] and one["self_pay_mode"] == "deposit" for one in self.registry["agreement"]
             )
+        if parts[0] == "advance" and self.programme.get("funding") == "company":
+            return False  # the agency pays no hospital
         return parts[-1] in self.projects or account in ("payable:operator", "cash:stripe") or parts[-1] in self.parties
 
     def items(self, known: Known, month: str) -> list[Item]:
@@ -107,7 +98,7 @@ class Programme:
             data, at = known.data[work], known.data[decision]["at"]
             if month_of(at) > month:
                 continue
-            _, line = known.lines[data["project"], data["line"]]
+            line, _, _ = known.lines[data["project"], data["line"]]
             names = {name: data.get(name) for name in ("work", "unit", "grade", "modality", "project")}
             _, rate = self.prices.on(day_of(data["performed"]), line["supplier"], "preparation", **names)
             weight = weights.get((data.get("modality"), data["unit"]), Fraction(0))
@@ -214,7 +205,7 @@ class Programme:
 
     def _fund(self, items: list[Item], by_line: dict[str, Terms]) -> None:
         """Sets funded and charged won: in order, up to each line's Smax and the project's price cap."""
-        of_line = {line["code"]: one["code"] for one in self.registry["agreement"] for line in one["line"]}
+        of_line = {line["code"]: one["code"] for one in self.registry["agreement"] for line, _, _ in lines_of(one)}
         caps = {one["code"]: one.get("price_cap_krw") for one in self.programme["tier"]}
         room = {code: smax(one) for code, one in by_line.items()}
         cap_room = {code: caps[one["tier"]] for code, one in self.projects.items()}
@@ -253,7 +244,7 @@ class Programme:
             fees["fee", project, service, "platform"] += krw * fee.get("rate_bp", 0) // BP
         touched = set()
         for agreement in self.registry["agreement"]:
-            last = min(month, agreement["ends"].strftime("%Y-%m"))
+            last = min(month, last_day(agreement).strftime("%Y-%m"))
             first = agreement["starts"].strftime("%Y-%m")
             if first <= last:
                 touched |= {(agreement["project"], service) for service in months(first, last)}
@@ -426,7 +417,7 @@ class Programme:
         for one in of_line.values():
             limits[one.project] += one.limit_krw
         for code, one in self.projects.items():
-            if one.get("closes", "9999") <= month:
+            if min(one.get("closes", "9999"), self.limits.releases.get(code, "9999")) <= month:
                 books.closed.add(code)
         executed = {code: books.balances[f"budget:executed:{code}"] for code in self.projects}
         committed = {code: 0 if code in books.closed else limits[code] - executed[code] for code in self.projects}

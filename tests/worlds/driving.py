@@ -2,12 +2,14 @@
 
 from collections import Counter
 from copy import deepcopy
+from datetime import date
 from fractions import Fraction
 from random import Random
 
 from tests.worlds.derivation import Programme
 from tests.worlds.generator import LOADED, toml
-from tests.worlds.known import Intake, Known
+from tests.worlds.known import Intake, Known, day_start_us
+from tests.worlds.life import DAY, last_day, lines_of
 from tests.worlds.usage import usage_rows
 
 SHOWN = ("lines", "matrix", "company", "hospital", "incentive", "budget", "sources")
@@ -82,8 +84,8 @@ class Drive:
         closed = (
             bool(self.programme.books.locked) and str(self.registry["programme"][0]["settlement_closes_on"]) < era.close
         )
-        for agreement, amendment in era.amendments:
-            self._amend(agreement, amendment, now)
+        for code, change in ((code, change) for code, change, late in era.changes if not late):
+            self._change(code, change, now, closed=closed)
         self._import(era.deposits, now)
         self._import(self._advances(), now)
         for files in era.calls:
@@ -92,6 +94,8 @@ class Drive:
             self.call("ingest", *[self._file("events.jsonl", "\n".join(one)) for one in files], now=now)
             for raw in (line for one in files for line in one):
                 self.intake.receive(raw, closed=closed)
+        for code, change in ((code, change) for code, change, late in era.changes if late):
+            self._change(code, change, now, closed=closed)
         return self._compare(era, Known(self.intake), f"{era.close}T09:00:00+09:00")
 
     def _compare(self, era, known: Known, now: str) -> list[str]:
@@ -119,24 +123,51 @@ class Drive:
     def _figures(self, answer: dict) -> dict:
         return {"charges": charges(answer["charges"])} | {name: answer[name] for name in SHOWN}
 
-    def _amend(self, code: str, amendment: dict, now: str) -> None:
-        """Loads an amendment on both sides; the product refuses one below what was executed."""
+    def _change(self, code: str, change: dict, now: str, *, closed: bool) -> None:
+        """Loads an amendment or a termination on both sides; the product refuses what cuts into what is there."""
         agreement = next(one for one in self.registry["agreement"] if one["code"] == code)
-        if not agreement["starts"] <= amendment["effective"] <= agreement["ends"]:
+        if "terminated" in agreement or not self._can_be(agreement, change, now):
             return
-        before = list(agreement.get("amendment", []))
-        taken = {one["effective"].strftime("%Y-%m") for one in before} | {agreement["starts"].strftime("%Y-%m")}
-        first_open = now[:5] + f"{int(now[5:7]) - 1:02d}" if now[5:7] != "01" else f"{int(now[:4]) - 1}-12"
-        if taken & {amendment["effective"].strftime("%Y-%m"), first_open} or max(taken) > first_open:
-            return
-        agreement["amendment"] = [*before, amendment]
-        lines = self.programme.books.lines
-        refused = any(krw < lines[line]["voucher_krw"] for line, krw in amendment["limits"].items())
+        before = dict(agreement)
+        agreement |= change if "terminated" in change else {"amendment": [*before.get("amendment", []), change]}
+        refused = self._refused(agreement, change)
         self._load(now, exit_code=3 if refused else 0)
         if refused:
-            agreement["amendment"] = before
+            agreement.clear()
+            agreement |= before
         else:
             self.programme.refer(self.registry)
+            self.intake.refer(self.registry, closed=closed)
+
+    def _can_be(self, agreement: dict, change: dict, now: str) -> bool:
+        """Whether a version is one at all: in its agreement's life, of lines that are there, one a month."""
+        if "terminated" in change:
+            return agreement["starts"] <= change["terminated"]["on"] < last_day(agreement)
+        day, lines = change["effective"], {line["code"]: (first, last) for line, first, last in lines_of(agreement)}
+        open_lines = {code for code, (first, last) in lines.items() if first < day and last == last_day(agreement)}
+        if not agreement["starts"] < day <= last_day(agreement) or not change.keys() & {"limits", "line", "end_lines"}:
+            return False
+        if not open_lines.issuperset(change.get("end_lines", [])) or change.get("ends", date.max) <= last_day(
+            agreement
+        ):
+            return False
+        taken = {one["effective"].strftime("%Y-%m") for one in agreement.get("amendment", [])}
+        taken.add(agreement["starts"].strftime("%Y-%m"))
+        first_open = now[:5] + f"{int(now[5:7]) - 1:02d}" if now[5:7] != "01" else f"{int(now[:4]) - 1}-12"
+        return not taken & {day.strftime("%Y-%m"), first_open} and max(taken) <= first_open
+
+    def _refused(self, agreement: dict, change: dict) -> bool:
+        """Below what was executed, or before work or usage that stands."""
+        known, project, spent = Known(self.intake), agreement["project"], self.programme.books.lines
+        works = [data for _, data in known.standing("preparation.performed") if data["project"] == project]
+        if "terminated" in change:
+            end = day_start_us(change["terminated"]["on"] + DAY)
+            used = [data["end"] for _, data in known.standing("gpu.usage") if data["project"] == project]
+            return any(us > end for us in used) or any(data["performed"] >= end for data in works)
+        start, ended = day_start_us(change["effective"]), change.get("end_lines", [])
+        return any(krw < spent[code]["voucher_krw"] for code, krw in change.get("limits", {}).items()) or any(
+            data["performed"] >= start for data in works if data["line"] in ended
+        )
 
     def _advances(self) -> list[tuple]:
         """What the agency advances to some hospitals for some projects: less, or more, than their vouchers will be."""
@@ -179,7 +210,7 @@ class Drive:
             line["code"]: line
             for one in self.registry["agreement"]
             if one["project"] == project
-            for line in one["line"]
+            for line, _, _ in lines_of(one)
         }
         voucher = sum(
             self.programme.books.lines[code]["voucher_krw"]

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from datetime import date, timedelta
 from random import Random
 
+from tests.worlds.amending import amend_at_first, later_changes, widened
 from tests.worlds.happenings import happenings
 
 MONTHS = ("2025-11", "2025-12", "2026-01")
@@ -20,7 +21,7 @@ class Era:
 
     month: str
     close: str
-    amendments: list = field(default_factory=list)  # (agreement, amendment)
+    changes: list = field(default_factory=list)  # (agreement, amendment or termination, whether after the events)
     calls: list = field(default_factory=list)  # each a list of files, each a list of raw lines
     deposits: list = field(default_factory=list)
 
@@ -39,13 +40,14 @@ def world(seed: int) -> World:
     rng = Random(seed)
     registry = _registry(rng)
     eras = [Era(month=month, close=close) for month, close in zip(MONTHS, CLOSES, strict=True)]
-    sent = happenings(rng, registry)
+    life = Random(f"life {seed}")
+    amend_at_first(life, registry)
+    changes = later_changes(life, registry, MONTHS)
+    sent = happenings(rng, widened(registry, changes))
     for number, era in enumerate(eras):
         raw = [line for known, line in sent if known == number]
         rng.shuffle(raw)
-        era.calls = _batches(rng, raw)
-        if number:
-            era.amendments = _later_amendments(rng, registry, MONTHS[number])
+        era.calls, era.changes = _batches(rng, raw), changes[number]
     for agreement in registry["agreement"]:
         _deposits(rng, agreement, eras)
     return World(seed=seed, registry=registry, eras=eras)
@@ -72,29 +74,6 @@ def _deposits(rng: Random, agreement: dict, eras: list[Era]) -> None:
         part = left if rng.random() < 0.5 else rng.randint(1, left)
         rng.choices(eras, weights=[6, 3, 1])[0].deposits.append((f"deposit:{agreement['project']}", part))
         left -= part
-
-
-def _later_amendments(rng: Random, registry: dict, month: str) -> list:
-    found = []
-    for agreement in registry["agreement"]:
-        if rng.random() < 0.35:
-            year, number = map(int, month.split("-"))
-            day = date(year, number, rng.randint(1, 28))
-            if rng.random() < 0.25:
-                day -= timedelta(days=30)  # its month is closed already
-            found.append((agreement["code"], _amendment(rng, agreement, day)))
-    return found
-
-
-def _amendment(rng: Random, agreement: dict, day: date) -> dict:
-    """Raises one limit or moves a part of one to another; the project's grant leaves room for it."""
-    lines = [line["code"] for line in agreement["line"]]
-    first = {line["code"]: line["grant_limit_krw"] for line in agreement["line"]}
-    limits = {
-        code: max(0, first[code] + rng.randint(-600_000, 2_000_000))
-        for code in rng.sample(lines, rng.randint(1, len(lines)))
-    }
-    return {"effective": day, "reason": "협약변경", "limits": limits}
 
 
 def _brn(number: int) -> str:

@@ -7,6 +7,8 @@ from datetime import UTC, date, datetime, timedelta, timezone
 from decimal import Decimal
 from fractions import Fraction
 
+from tests.worlds.life import DAY, last_day, lines_of
+
 KST = timezone(timedelta(hours=9))
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 REQUIRED = {
@@ -129,10 +131,10 @@ class Terms:
         metered = {one["code"] for one in registry["programme"][0]["category"] if one.get("meter")}
         for agreement in registry["agreement"]:
             self.agreements[agreement["project"]].append(agreement)
-            for line in agreement["line"]:
+            for line, first, last in lines_of(agreement):
                 if line["category"] in metered:  # usage is its supply: no work is done on it
                     continue
-                self.lines[agreement["project"], line["code"]] = (agreement, line)
+                self.lines[agreement["project"], line["code"]] = (line, first, last)
         for permit in registry.get("permit", []):
             self.permits[permit["project"]].append(permit)
 
@@ -145,10 +147,8 @@ class Terms:
         if kind == "preparation.performed":
             if (data["project"], data["line"]) not in self.lines:
                 return False
-            agreement, line = self.lines[data["project"], data["line"]]
-            if not self._permitted(data["project"], line["supplier"], day_of(start)):
-                return False
-            agreements = [agreement]
+            line, first, last = self.lines[data["project"], data["line"]]
+            return first <= day_of(start) <= last and self._permitted(data["project"], line["supplier"], day_of(start))
         if kind == "storage.deleted":  # a certified deletion may follow the agreement's end
             return any(day_start_us(one["starts"]) <= start for one in agreements)
         return any(inside(one, start, data.get("end", start + 1)) for one in agreements)
@@ -162,7 +162,7 @@ class Terms:
 
 def inside(agreement: dict, start: int, end: int) -> bool:
     """[start, end) wholly inside the agreement's KST days."""
-    return day_start_us(agreement["starts"]) <= start and end <= day_start_us(agreement["ends"] + timedelta(days=1))
+    return day_start_us(agreement["starts"]) <= start and end <= day_start_us(last_day(agreement) + DAY)
 
 
 class Intake:
@@ -187,6 +187,15 @@ class Intake:
         held = len(self.waiting) + len(self.quarantined) + len(self.conflicts)
         return {**{name: self.tally[name] for name in ("received", "duplicate", "dead_lettered")},
                 "stored": len(self.events), "quarantined": held}  # fmt: skip
+
+    def refer(self, registry: dict, *, closed: bool = False) -> None:
+        """Takes reference data's later version: what waited for it is stored."""
+        self.terms = Terms(registry)
+        for key, event in list(self.quarantined.items()):
+            if not closed and self.terms.attributable(event["type"], event["data"]):
+                del self.quarantined[key]
+                self._store(event)
+        self._release(closed)
 
     def receive(self, raw: str, *, closed: bool = False) -> None:
         """One record; `closed`: it comes after the programme's settlement has closed."""

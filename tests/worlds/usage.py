@@ -1,11 +1,12 @@
 """Quantities and prices: usage cut at months, price changes and the agreement's end (domain.md §2 to §4)."""
 
 from collections import defaultdict
-from datetime import date, timedelta
+from datetime import date
 from fractions import Fraction
 from math import floor
 
 from tests.worlds.known import Known, day_of, day_start_us
+from tests.worlds.life import DAY, last_day, lines_of
 
 GIB = 2**30
 
@@ -106,12 +107,9 @@ def storage_pieces(known: Known, horizon: int) -> list[tuple[str, str, str, int,
 
 
 def _agreement_end(known: Known, project: str, at: int) -> int:
-    """Storage is charged to the end of the agreement that it began in."""
-    return max(
-        day_start_us(one["ends"] + timedelta(days=1))
-        for one in known.agreements[project]
-        if day_start_us(one["starts"]) <= at < day_start_us(one["ends"] + timedelta(days=1))
-    )
+    """Storage is charged to the end of the agreement that it began in, though that be before it by now."""
+    begun = [one for one in known.agreements[project] if day_start_us(one["starts"]) <= at]
+    return max(day_start_us(last_day(one) + DAY) for one in begun)
 
 
 def usage_rows(known: Known, month: str) -> dict[tuple, Fraction]:
@@ -138,23 +136,23 @@ class Lines:
         meters = {one["code"]: one.get("meter") for one in registry["programme"][0]["category"]}
         self.found = defaultdict(list)
         for agreement in registry["agreement"]:
-            for line in agreement["line"]:
+            for line, first, last in lines_of(agreement):
                 if meters[line["category"]]:
-                    self.found[agreement["project"], meters[line["category"]]].append((agreement, line))
+                    self.found[agreement["project"], meters[line["category"]]].append((line, first, last))
 
     def on(self, day: date, project: str, meter: str) -> dict | None:
         """The line that usage of a KST day belongs to."""
-        fits = (line for one, line in self.found[project, meter] if one["starts"] <= day <= one["ends"])
+        fits = (line for line, first, last in self.found[project, meter] if first <= day <= last)
         return next(fits, None)
 
     def sellers(self, project: str, meter: str) -> set[str]:
         """The suppliers of a project's lines of a meter."""
-        return {line["supplier"] for _, line in self.found[project, meter]}
+        return {line["supplier"] for line, _, _ in self.found[project, meter]}
 
     def steps(self, project: str, meter: str) -> list[int]:
         """Instants at which usage passes to a line, or from it."""
         found = self.found[project, meter]
-        days = {one["starts"] for one, _ in found} | {one["ends"] + timedelta(days=1) for one, _ in found}
+        days = {first for _, first, _ in found} | {last + DAY for _, _, last in found}
         return sorted(map(day_start_us, days))
 
 
