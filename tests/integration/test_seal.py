@@ -66,6 +66,14 @@ def test_seal__again_after_later_months_is_the_same_bytes_and_verify_holds_again
     assert done.stdout == sealed_before.read_text()
 
 
+def test_seal__written_to_a_file_is_shown_as_a_page_to_sign(sealed):
+    done = CliRunner().invoke(main, ["seal", MONTH, "--programme", PROGRAMME, "--out", str(sealed)])
+    seal = json.loads(sealed.read_text())
+    wanted = [seal["journal"]["head_hash"], sha256(sealed.read_bytes()).hexdigest(), *seal["statements"]]
+    wanted += [f"{sums['debit_krw']:,}" for sums in seal["journal"]["accounts"].values() if sums["debit_krw"]]
+    assert [one for one in [*wanted, "승인: ____"] if one not in done.stdout] == []
+
+
 def test_verify_against__says_up_to_when_nothing_has_changed(jeongsan, sealed):
     done = CliRunner().invoke(main, ["verify", "--against", str(sealed), "--lang", "en"])
     assert done.stdout == f"Seal {sealed.name}: nothing up to {MONTH} has changed.\nThe books hold.\n"
