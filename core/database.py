@@ -2,10 +2,16 @@
 
 import os
 import secrets
+import struct
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+import numpy
+import psycopg
+from psycopg.adapt import Dumper
+from psycopg.postgres import types
+from psycopg.pq import Format
 from sqlalchemy import URL, Connection, Engine, create_engine, make_url, text
 from sqlalchemy.exc import ArgumentError, OperationalError
 
@@ -16,6 +22,23 @@ from core.settings import Settings
 DATABASE = "jeongsan"
 SERVICE_ROLE = "jeongsan_service"
 SERVICE_PASSWORD = "service.password"
+
+
+class PackedUuids(bytes):
+    """UUIDs, 16 bytes each, as a parameter of type uuid[]: packed at once, not one object for each."""
+
+
+class _PackedUuidsDumper(Dumper):
+    format, oid = Format.BINARY, types["uuid"].array_oid
+
+    def dump(self, uuids: PackedUuids) -> bytes:
+        """The array as binary parameters have it: dimensions, no nulls, element type, length, first index, elements."""
+        elements = numpy.empty(len(uuids) // 16, numpy.dtype([("bytes", ">i4"), ("uuid", "V16")]))
+        elements["bytes"], elements["uuid"] = 16, numpy.frombuffer(uuids, "V16")
+        return struct.pack(">iiIii", 1, 0, types["uuid"].oid, len(elements), 1) + elements.tobytes()
+
+
+psycopg.adapters.register_dumper(PackedUuids, _PackedUuidsDumper)  # here, since engines copy what is registered
 
 
 def _sqlalchemy_url(url: str) -> URL:

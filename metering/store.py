@@ -7,14 +7,10 @@ from datetime import datetime
 from uuid import UUID
 
 import numpy
-import psycopg
-from psycopg.adapt import Dumper
 from psycopg.errors import UniqueViolation
-from psycopg.postgres import types
-from psycopg.pq import Format
 from sqlalchemy import Connection, Engine, text
 
-from core.database import copy_into, copy_rows
+from core.database import PackedUuids, copy_into, copy_rows
 from core.month import kst_day
 from ledger.books import closed_programmes, locked_months
 from metering.attribution import Attribution, Hold, attribution
@@ -95,28 +91,13 @@ def load_attribution(connection: Connection, now: datetime) -> Attribution:
     return attribution(project_terms(connection, [row.code for row in rows]), closed)
 
 
-class Keys(bytes):
-    """Identities, 16 bytes each, as a parameter of type uuid[]: packed at once, not one object for each."""
-
-
-class _KeysDumper(Dumper):
-    format, oid = Format.BINARY, types["uuid"].array_oid
-
-    def dump(self, keys: Keys) -> bytes:
-        """The array as binary parameters have it: dimensions, no nulls, element type, length, first index, elements."""
-        elements = numpy.empty(len(keys) // 16, numpy.dtype([("bytes", ">i4"), ("key", "V16")]))
-        elements["bytes"], elements["key"] = 16, numpy.frombuffer(keys, "V16")
-        return struct.pack(">iiIii", 1, 0, types["uuid"].oid, len(elements), 1) + elements.tobytes()
-
-
-psycopg.adapters.register_dumper(Keys, _KeysDumper)
-
-
 def seen_identities(connection: Connection, keys: bytes) -> dict[bytes, tuple[int, int]]:
     """key → (content, seq) of those identities, 16 bytes each, that are stored already."""
     if not keys:
         return {}
-    rows = connection.execute(text("SELECT key, content, seq FROM seen WHERE key = ANY(:keys)"), {"keys": Keys(keys)})
+    rows = connection.execute(
+        text("SELECT key, content, seq FROM seen WHERE key = ANY(:keys)"), {"keys": PackedUuids(keys)}
+    )
     return {row.key.bytes: (row.content, row.seq) for row in rows}
 
 
@@ -137,7 +118,7 @@ def held_identities(connection: Connection, keys: bytes) -> dict[bytes, list[Hel
         return {}
     rows = connection.execute(
         text("SELECT key, id, content, status, reason FROM quarantine WHERE status <> 'released' AND key = ANY(:keys)"),
-        {"keys": Keys(keys)},
+        {"keys": PackedUuids(keys)},
     )
     found: dict[bytes, list[Held]] = {}
     for row in rows:

@@ -92,8 +92,10 @@ class Drive:
             if self.rng.random() < 0.2:
                 files = [*files, files[0]]  # the same file again
             self.call("ingest", *[self._file("events.jsonl", "\n".join(one)) for one in files], now=now)
-            for raw in (line for one in files for line in one):
-                self.intake.receive(raw, closed=closed)
+            for one in files:
+                self.intake.begin()
+                for raw in one:
+                    self.intake.receive(raw, closed=closed)
         for code, change in ((code, change) for code, change, late in era.changes if late):
             self._change(code, change, now, closed=closed)
         return self._compare(era, Known(self.intake), f"{era.close}T09:00:00+09:00")

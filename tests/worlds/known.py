@@ -178,6 +178,7 @@ class Intake:
         self.waiting: list[dict] = []
         self.quarantined: dict[tuple, dict] = {}
         self.children: dict[tuple, list[tuple]] = defaultdict(list)
+        self.arrived, self.begun, self.own = 0, 0, defaultdict(list)
         self.conflicts: list[tuple] = []
         self.tally = Counter()
 
@@ -191,11 +192,16 @@ class Intake:
     def refer(self, registry: dict, *, closed: bool = False) -> None:
         """Takes reference data's later version: what waited for it is stored."""
         self.terms = Terms(registry)
+        self.begin()
         for key, event in list(self.quarantined.items()):
             if not closed and self.terms.attributable(event["type"], event["data"]):
                 del self.quarantined[key]
                 self._store(event)
         self._release(closed)
+
+    def begin(self) -> None:
+        """A file begins: what waited before and is freed by it takes its place before the file's own events."""
+        self.begun, self.own = self.arrived, defaultdict(list)
 
     def receive(self, raw: str, *, closed: bool = False) -> None:
         """One record; `closed`: it comes after the programme's settlement has closed."""
@@ -220,6 +226,8 @@ class Intake:
         return True
 
     def _take(self, event: dict, closed: bool) -> None:
+        self.arrived += 1
+        event["arrived"] = self.arrived
         if "ref" in event["data"]:
             self.waiting.append(event)
         elif closed or not self.terms.attributable(event["type"], event["data"]):
@@ -231,7 +239,15 @@ class Intake:
     def _store(self, event: dict) -> None:
         self.events[event["key"]] = event
         if "ref" in event["data"]:
-            self.children[event["data"]["ref"]].append(event["key"])
+            self._insert(event)
+            if event["arrived"] > self.begun:
+                self.own[event["data"]["ref"]].append(event["arrived"])
+
+    def _insert(self, event: dict) -> None:
+        """Puts a correction after those that came before it, and before those of the file that came after it."""
+        ref = event["data"]["ref"]
+        later = sum(arrived > event["arrived"] for arrived in self.own[ref])
+        self.children[ref].insert(len(self.children[ref]) - later, event["key"])
 
     def _release(self, closed: bool) -> None:
         """Stores what waits, oldest first, until nothing more fits."""
@@ -259,7 +275,7 @@ class Intake:
             return False
         for one in (event, *followers):
             self.events[one["key"]] = one
-            self.children[one["data"]["ref"]].append(one["key"])
+            self._insert(one)
         good = self._whole(event)
         for one in (event, *followers):
             del self.events[one["key"]]
