@@ -178,7 +178,7 @@ class Intake:
         self.waiting: list[dict] = []
         self.quarantined: dict[tuple, dict] = {}
         self.children: dict[tuple, list[tuple]] = defaultdict(list)
-        self.arrived, self.begun, self.own = 0, 0, defaultdict(list)
+        self.arrived, self.stored_now = 0, defaultdict(list)
         self.conflicts: list[tuple] = []
         self.tally = Counter()
 
@@ -200,8 +200,8 @@ class Intake:
         self._release(closed)
 
     def begin(self) -> None:
-        """A file begins: what waited before and is freed by it takes its place before the file's own events."""
-        self.begun, self.own = self.arrived, defaultdict(list)
+        """A file begins: what is stored with it, and what it frees, stands in the order in which it came."""
+        self.stored_now = defaultdict(list)
 
     def receive(self, raw: str, *, closed: bool = False) -> None:
         """One record; `closed`: it comes after the programme's settlement has closed."""
@@ -240,13 +240,12 @@ class Intake:
         self.events[event["key"]] = event
         if "ref" in event["data"]:
             self._insert(event)
-            if event["arrived"] > self.begun:
-                self.own[event["data"]["ref"]].append(event["arrived"])
+            self.stored_now[event["data"]["ref"]].append(event["arrived"])
 
     def _insert(self, event: dict) -> None:
-        """Puts a correction after those that came before it, and before those of the file that came after it."""
+        """Puts a correction after those stored with earlier files, and into the order in which they came otherwise."""
         ref = event["data"]["ref"]
-        later = sum(arrived > event["arrived"] for arrived in self.own[ref])
+        later = sum(arrived > event["arrived"] for arrived in self.stored_now[ref])
         self.children[ref].insert(len(self.children[ref]) - later, event["key"])
 
     def _release(self, closed: bool) -> None:
