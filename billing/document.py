@@ -1,6 +1,7 @@
 """Issued documents (domain.md §8): a month's tax invoices, its statements' numbers; gapless per issuer and year."""
 
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import date, datetime
 
@@ -43,9 +44,7 @@ def issue_tax_documents(connection: Connection, programme: str, month: Month) ->
         {"programme": programme, "month": month.first},
     )
     documents = [DocumentTotals(**row._mapping) for row in rows]
-    for document in documents:
-        number = _next_number(connection, document.kind, document.issuer, month.last.year)
-        _insert(connection, programme, month, document, number, month.last)
+    _issue(connection, programme, month, documents, [one.kind for one in documents], month.last)
     return len(documents)
 
 
@@ -54,52 +53,71 @@ def number_statements(
     issued_at: datetime,
 ) -> None:  # fmt: skip
     """Numbers the month's statements: (kind, recipient) in order, kind `statement` or `reconciliation`, one series."""
-    issued_on = kst_day(issued_at)
-    for kind, recipient in recipients:
-        number = _next_number(connection, "statement", issuer, issued_on.year)
-        document = DocumentTotals(
+    documents = [
+        DocumentTotals(
             kind=kind, issuer=issuer, recipient=recipient, project="", correction=False, supply_krw=0, vat_krw=0,
             charges=(),
-        )  # fmt: skip
-        _insert(connection, programme, month, document, number, issued_on)
+        )
+        for kind, recipient in recipients
+    ]  # fmt: skip
+    _issue(connection, programme, month, documents, ["statement"] * len(documents), kst_day(issued_at))
 
 
-def _next_number(connection: Connection, kind: str, issuer: str, year: int) -> int:
-    """The next number of a series, under the lock of its row: no gap, no double number."""
-    return connection.scalar(
-        text(
-            "INSERT INTO document_sequence (kind, issuer, year, last_number) VALUES (:kind, :issuer, :year, 1)"
-            " ON CONFLICT (kind, issuer, year) DO UPDATE SET last_number = document_sequence.last_number + 1"
-            " RETURNING last_number"
-        ),
-        {"kind": kind, "issuer": issuer, "year": year},
-    )
-
-
-def _insert(
-    connection: Connection, programme: str, month: Month, document: DocumentTotals, number: int, issued_on: date
-) -> None:
-    identity = connection.scalar(
+def _issue(
+    connection: Connection, programme: str, month: Month, documents: Sequence[DocumentTotals], series: Sequence[str],
+    issued_on: date,
+) -> None:  # fmt: skip
+    """Numbers documents in their order, each in a series of its issuer, and stores them with their charge rows."""
+    names = [name for name in DocumentTotals.__dataclass_fields__ if name != "charges"]
+    numbers = _numbers(connection, list(zip(series, (one.issuer for one in documents), strict=True)), issued_on.year)
+    rows = connection.execute(
         text(
             "INSERT INTO document (programme, month, kind, issuer, year, number, recipient, project, correction,"
             " issued_on, supply_krw, vat_krw, parties)"
-            " SELECT :programme, :month, :kind, :issuer, :year, :number, :recipient, nullif(:project, ''), :correction,"
-            " :issued_on, :supply_krw, :vat_krw, jsonb_build_object("
-            "  'issuer', (SELECT to_jsonb(party) FROM party WHERE code = :issuer),"
-            "  'recipient', (SELECT to_jsonb(party) FROM party WHERE code = :recipient)) RETURNING id"
+            " SELECT :programme, :month, kind, issuer, :year, number, recipient, nullif(project, ''), correction,"
+            " :issued_on, supply_krw, vat_krw, jsonb_build_object("
+            "  'issuer', (SELECT to_jsonb(party) FROM party WHERE code = issuer),"
+            "  'recipient', (SELECT to_jsonb(party) FROM party WHERE code = recipient))"
+            " FROM unnest(CAST(:number AS int[]), CAST(:kind AS text[]), CAST(:issuer AS text[]),"
+            "  CAST(:recipient AS text[]), CAST(:project AS text[]), CAST(:correction AS boolean[]),"
+            "  CAST(:supply_krw AS bigint[]), CAST(:vat_krw AS bigint[])) WITH ORDINALITY"
+            "  AS one (number, kind, issuer, recipient, project, correction, supply_krw, vat_krw, position)"
+            " ORDER BY position RETURNING id, kind, issuer, number"
         ),
         {
-            **{name: getattr(document, name) for name in DocumentTotals.__dataclass_fields__ if name != "charges"},
+            **{name: [getattr(one, name) for one in documents] for name in names},
             "programme": programme,
             "month": month.first,
             "year": issued_on.year,
-            "number": number,
+            "number": numbers,
             "issued_on": issued_on,
         },
     )
+    ids = {(row.kind, row.issuer, row.number): row.id for row in rows}
+    of_charges = [(ids[one.kind, one.issuer, number], charge)
+                  for one, number in zip(documents, numbers, strict=True) for charge in one.charges]  # fmt: skip
     connection.execute(
         text(
-            "INSERT INTO document_charge (document_id, charge_id) SELECT :document, unnest(CAST(:charges AS bigint[]))"
+            "INSERT INTO document_charge (document_id, charge_id)"
+            " SELECT * FROM unnest(CAST(:documents AS bigint[]), CAST(:charges AS bigint[]))"
         ),
-        {"document": identity, "charges": list(document.charges)},
+        {"documents": [document for document, _ in of_charges], "charges": [charge for _, charge in of_charges]},
     )
+
+
+def _numbers(connection: Connection, series: Sequence[tuple[str, str]], year: int) -> list[int]:
+    """The next number of each (kind, issuer) in turn, taken at once under the lock of the series' row: no gap, no
+    double number, and no version of the row for every number.
+    """
+    free: dict[tuple[str, str], Iterator[int]] = {}
+    for (kind, issuer), taken in Counter(series).items():
+        last = connection.scalar(
+            text(
+                "INSERT INTO document_sequence (kind, issuer, year, last_number)"
+                " VALUES (:kind, :issuer, :year, :taken) ON CONFLICT (kind, issuer, year)"
+                " DO UPDATE SET last_number = document_sequence.last_number + :taken RETURNING last_number"
+            ),
+            {"kind": kind, "issuer": issuer, "year": year, "taken": taken},
+        )
+        free[kind, issuer] = iter(range(last - taken + 1, last + 1))
+    return [next(free[one]) for one in series]
