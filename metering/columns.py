@@ -6,6 +6,7 @@ Whatever the quick reading does not take goes through rules.read_event, which de
 import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
+from functools import lru_cache
 from hashlib import sha256
 from itertools import compress
 from typing import NamedTuple
@@ -21,6 +22,7 @@ CHUNK_RECORDS = 256
 TAIL = b'Z"},"type":"gpu.usage"}'
 _special = re.compile(rb'["\\\x00-\x1f]')
 _text = msgspec.json.Encoder().encode
+_unfolded = lru_cache(maxsize=1)(rules.unfold)  # a batch's refused events come one after another
 
 
 class Group(NamedTuple):
@@ -132,7 +134,7 @@ def _opened(records: Iterable[tuple[int, bytes]]) -> tuple[list[int], list, list
 
 def _payload(payload: bytes | tuple[bytes, int]) -> bytes:
     """An event's own bytes, also those out of a batch."""
-    return payload if isinstance(payload, bytes) else rules.unfold(payload[0])[payload[1]]
+    return payload if isinstance(payload, bytes) else _unfolded(payload[0])[payload[1]]
 
 
 def _decoded_batch(payload: bytes) -> list | None:

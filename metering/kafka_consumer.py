@@ -137,7 +137,8 @@ class Worker:
         """Polls and writes. A batch that is being written when told to stop is finished, or rolled back."""
         self._consumer = self._opened()
         listener = Assigned(self._consumer)
-        self._consumer.partitions_for_topic(self._topic)  # what is shared out at first is then the whole topic
+        with contextlib.suppress(KafkaError):
+            self._consumer.partitions_for_topic(self._topic)  # what is shared out at first is then the whole topic
         self._consumer.subscribe([self._topic], listener=listener)
         try:
             with in_batches(), ThreadPoolExecutor(max_workers=1) as self._thread:

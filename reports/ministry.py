@@ -182,25 +182,23 @@ def _identities(form: Form, figures: Figures, table: Placed) -> None:
     form.check_cells({7: combined(form.foots(place, (1, 2), (-1, 3)), form.foots(place, (1, 4)))})
 
 
+def _form(document: Document, figures: Figures, name: str) -> Form:
+    """A sheet of the budget's execution by something."""
+    form = Form(document, name, WIDTHS)
+    subtitle = f"{date_text(figures.month.last)} 기준 · {figures.terms.name} ({figures.terms.code})"
+    form.header(f"예산집행현황 ({name})", subtitle, approval=False)
+    return form
+
+
 def _by_category(document: Document, figures: Figures) -> None:
-    form = Form(document, "비목별", WIDTHS)
-    form.header(
-        "예산집행현황 (비목별)",
-        f"{date_text(figures.month.last)} 기준 · {figures.terms.name} ({figures.terms.code})",
-        approval=False,
-    )
+    form = _form(document, figures, "비목별")
     _budget_table(form, "비목별 예산집행", "비목", figures, _with_available(figures, category_executions(figures)))
     form.note("종료된 과제의 남은 한도는 그 비목의 증감(△)으로 빠져 미협약(가용)으로 돌아갑니다.")
     form.finish(first_figure_row=7)
 
 
 def _by_supplier(document: Document, figures: Figures) -> None:
-    form = Form(document, "공급기관별", WIDTHS)
-    form.header(
-        "예산집행현황 (공급기관별)",
-        f"{date_text(figures.month.last)} 기준 · {figures.terms.name} ({figures.terms.code})",
-        approval=False,
-    )
+    form = _form(document, figures, "공급기관별")
     rows = _with_available(figures, supplier_executions(figures))
     _budget_table(form, "공급기관별 예산집행", "공급기관", figures, rows)
     form.note("협약 line의 공급기관을 따릅니다. 종료된 과제의 남은 한도는 미협약(가용)으로 돌아갑니다.")
@@ -208,12 +206,7 @@ def _by_supplier(document: Document, figures: Figures) -> None:
 
 
 def _by_source(document: Document, figures: Figures) -> None:
-    form = Form(document, "재원별", WIDTHS)
-    form.header(
-        "예산집행현황 (재원별)",
-        f"{date_text(figures.month.last)} 기준 · {figures.terms.name} ({figures.terms.code})",
-        approval=False,
-    )
+    form = _form(document, figures, "재원별")
     _budget_table(form, "재원별 예산집행", "재원", figures, source_executions(figures))
     form.note("집행액은 협약 line마다 집행 누계를 분담률로 나눈 것의 합입니다 (최대잔여법, 단수는 재원 코드 순).")
     form.finish(first_figure_row=7)
