@@ -149,7 +149,8 @@ class DocumentSequence(Base):
 
 
 class Payment(Base):
-    """A row of the bank's or agency's payments file (contract.md §5). `entry_id` empty: it matched no account.
+    """A payment by bank, agency or Stripe (contract.md §5). `entry_id` empty: it matched no account; `document_id`: the
+    invoice that it names, if it names one.
 
     Such a row stays on record; imported again once the account is there, it is booked by a row of its own.
     """
@@ -166,6 +167,7 @@ class Payment(Base):
     programme: Mapped[str | None] = mapped_column(ForeignKey("programme.code"))
     entry_id: Mapped[int | None] = mapped_column(BigInteger, ForeignKey("entry.id"))
     unmatched_reason: Mapped[str] = mapped_column(Text)
+    document_id: Mapped[int | None] = mapped_column(ForeignKey("document.id"), index=True)
     __table_args__ = (
         Index("uq_payment_booked", "channel", "reference", unique=True, postgresql_where=text("entry_id IS NOT NULL")),
         Index("uq_payment_unmatched", "channel", "reference", unique=True, postgresql_where=text("entry_id IS NULL")),

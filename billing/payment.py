@@ -36,12 +36,21 @@ def import_payments(engine: Engine, path: Path, now: datetime, programme: str | 
     """
     rows = read_payments(path)
     with engine.begin() as connection:
-        connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('jeongsan:payments'))"))
-        fresh, listed, already = _known(connection, rows, path.name)
-        accounts = Accounts.read(connection, [row.account for row in rows], programme)
-        matches = accounts.match_all(fresh)
-        _refuse_frozen_refunds(connection, matches, path.name)
-        booked = _book(connection, matches, listed, now)
+        return book_payments(connection, rows, now, source=path.name, programme=programme)
+
+
+def book_payments(
+    connection: Connection, rows: Sequence[PaymentRow], now: datetime, *, source: str, programme: str | None = None
+) -> ImportResult:
+    """Books payments once per channel and reference, within the caller's transaction; `source` (a file's name, Stripe)
+    and each row's line say in a refusal which row is meant. Raises RuleRefused as `import_payments` does.
+    """
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('jeongsan:payments'))"))
+    fresh, listed, already = _known(connection, rows, source)
+    accounts = Accounts.read(connection, [row.account for row in rows], programme)
+    matches = accounts.match_all(fresh)
+    _refuse_frozen_refunds(connection, matches, source)
+    booked = _book(connection, matches, listed, now)
     unmatched = tuple((row, match) for row, match in matches if isinstance(match, str))
     return ImportResult(rows=len(rows), booked=booked, already=already, unmatched=unmatched)
 
@@ -129,10 +138,10 @@ def _book(
         connection,
         "payment",
         ("channel", "reference", "paid_at", "account", "amount_krw", "counterparty", "imported_at", "programme",
-         "entry_id", "unmatched_reason"),
+         "entry_id", "unmatched_reason", "document_id"),
         (
             (row.channel, row.reference, *row.content, now, match.programme if isinstance(match, Match) else None,
-             entry_ids.get(row.key), match if isinstance(match, str) else "")
+             entry_ids.get(row.key), match if isinstance(match, str) else "", row.document_id)
             for row, match in matches
             if isinstance(match, Match) or row.key not in listed
         ),

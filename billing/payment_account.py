@@ -15,6 +15,7 @@ NO_GRANT = "지원금을 기업에 지급하는 과제가 아닙니다 (the proj
 NO_DEPOSIT = "선납 협약이 없는 과제입니다 (no deposit is agreed for the project)"
 OTHER_PROGRAMME = "다른 사업의 계정입니다 (an account of another programme)"
 NOT_IN_BOOKS = "장부에 없는 계정입니다 (the account is in no books)"
+OPENED = ("expense:payment_fee", "suspense:bank")  # a payment opens them in the books of the programme that it names
 AMBIGUOUS = "여러 사업에 있는 계정입니다. --programme 으로 정하세요 (several programmes have the account)"
 
 
@@ -49,6 +50,8 @@ def rule_of(channel: str, account: str) -> Rule | None:
             )
         case ["deposit", project] if cash:
             return Rule(debit=cash, credit=account, memo=f"deposit {project}", memo_back=f"refund deposit {project}")
+    if channel == "stripe" and account == "expense:payment_fee":
+        return Rule(debit=account, credit=cash, memo="stripe fee", memo_back="stripe fee back")
     return _bank_rule(account) if channel == "bank" else None
 
 
@@ -95,6 +98,10 @@ def _bank_rule(account: str) -> Rule | None:
         case ["payable", "incentive", hospital]:
             memo = f"incentive paid {hospital}"
             return Rule(debit=account, credit=cash, memo=memo, memo_back=f"incentive paid back {hospital}")
+        case ["suspense", "bank"]:
+            return Rule(
+                debit=cash, credit=account, memo="received, not known from whom", memo_back="suspense paid back"
+            )
         case ["cash", "stripe"]:
             return Rule(debit=cash, credit=account, memo="stripe payout", memo_back="stripe takes back")
     return None
@@ -102,7 +109,9 @@ def _bank_rule(account: str) -> Rule | None:
 
 def _without_project(account: str) -> bool:
     """Whether an account of the programme as a whole is meant."""
-    return account.startswith(("cash:", "payable:operator", "payable:incentive:", "payable:infra:"))
+    return account in OPENED or account.startswith(
+        ("cash:", "payable:operator", "payable:incentive:", "payable:infra:")
+    )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -169,6 +178,8 @@ class Accounts:
     def _by_books(self, row: PaymentRow) -> tuple[str, str]:
         """The programme whose books have the account; of several, the only one that the amount is owed in."""
         held = {code: krw for code, krw in self.balances.get(row.account, {}).items() if self.programme in (None, code)}
+        if self.programme and row.account in OPENED:
+            return self.programme, ""
         if not held:
             return "", NOT_IN_BOOKS
         if len(held) == 1:

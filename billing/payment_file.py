@@ -19,7 +19,10 @@ LONGEST = 300
 
 @dataclass(frozen=True, kw_only=True)
 class PaymentRow:
-    """A row of the file: won in the account's normal direction, negative for a refund or recovery."""
+    """A row of the file: won in the account's normal direction, negative for a refund or recovery.
+
+    `document_id`: the invoice that it names, where a payment comes from Stripe or a bank statement.
+    """
 
     line: int
     paid_at: datetime
@@ -28,6 +31,7 @@ class PaymentRow:
     amount_krw: int
     reference: str
     counterparty: str
+    document_id: int | None = None
 
     @property
     def key(self) -> tuple[str, str]:

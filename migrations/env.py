@@ -1,13 +1,16 @@
 """Alembic's environment: runs the migrations with the owner's connection that `core.schema` hands over."""
 
 from importlib import import_module
+from pathlib import Path
 
 from alembic import context
 
 from core.base import Base
 
+ROOT = Path(__file__).parents[1]
 for package in ("registry", "ledger", "metering", "billing", "settlement", "reports", "closing"):
-    import_module(f"{package}.models")
+    for path in sorted((ROOT / package).glob("*models.py")):
+        import_module(f"{package}.{path.stem}")
 
 
 def include_object(_object, name, type_, _reflected, _compare_to) -> bool:

@@ -94,6 +94,7 @@ def _programme_row(one: Programme) -> dict:
         "fee_monthly_krw": one.platform_fee.monthly_krw,
         "incentive_share_bp": one.incentive.share_bp,
         "incentive_monthly_krw": one.incentive.monthly_krw,
+        **{name: getattr(one.due, name) for name in one.due.__struct_fields__},
     }
 
 

@@ -82,6 +82,11 @@ class Programme(Base):
     incentive_monthly_krw: Mapped[int] = mapped_column(BigInteger)
     settlement_closes_on: Mapped[date]
     drop_under_10_krw: Mapped[bool] = mapped_column(server_default="false")
+    invoice_day: Mapped[int] = mapped_column(server_default="25")
+    payout_day: Mapped[int] = mapped_column(server_default="25")
+    acceptance_days: Mapped[int] = mapped_column(server_default="14")
+    claim_days: Mapped[int] = mapped_column(server_default="10")
+    dispute_days: Mapped[int] = mapped_column(server_default="14")
     __table_args__ = (
         CheckConstraint("appropriation_krw >= 0 AND carry_in_krw >= 0", name="budget_not_negative"),
         CheckConstraint("fee_rate_bp BETWEEN 0 AND 10000 AND incentive_share_bp BETWEEN 0 AND 10000", name="rates"),
@@ -322,6 +327,22 @@ class ResultRevenue(Base):
     dated: Mapped[date]
     amount_krw: Mapped[int] = mapped_column(BigInteger)
     __table_args__ = (CheckConstraint("amount_krw > 0", name="more_than_nothing"),)
+
+
+class UserAccount(Base):
+    """A portal user. `party` of a hospital's, a company's or the operator's; without a password there is no sign-in."""
+
+    __tablename__ = "user_account"
+    name: Mapped[str] = mapped_column(Text, primary_key=True)
+    role: Mapped[str] = mapped_column(Text)
+    party: Mapped[str | None] = mapped_column(ForeignKey("party.code"))
+    password_hash: Mapped[str | None] = mapped_column(Text)
+    created_at: Mapped[datetime]
+    disabled_at: Mapped[datetime | None]
+    __table_args__ = (
+        CheckConstraint("role IN ('finance','hospital','company','operator','auditor','admin')", name="role"),
+        CheckConstraint("(role IN ('hospital','company','operator')) = (party IS NOT NULL)", name="party_of_role"),
+    )
 
 
 class LoadedObject(Base):

@@ -103,6 +103,16 @@ class CarryOver(Table, kw_only=True):
     reason: Name
 
 
+class Due(Table, kw_only=True):
+    """Deadlines: days of the month after (invoices, payouts), and numbers of days (acceptance test, claim, dispute)."""
+
+    invoice_day: Annotated[int, Meta(ge=1, le=28)] = 25
+    payout_day: Annotated[int, Meta(ge=1, le=28)] = 25
+    acceptance_days: Annotated[int, Meta(ge=1, le=365)] = 14
+    claim_days: Annotated[int, Meta(ge=1, le=365)] = 10
+    dispute_days: Annotated[int, Meta(ge=1, le=365)] = 14
+
+
 class Programme(Table, kw_only=True):
     """A programme (사업). `funding`: who the grant is paid to; `source`: the funds that share it."""
 
@@ -129,6 +139,7 @@ class Programme(Table, kw_only=True):
     transfer: tuple[Transfer, ...] = ()
     carry_over: tuple[CarryOver, ...] = ()
     drop_under_10_krw: bool = False
+    due: Due = Due()
 
 
 class Payee(Table, kw_only=True):

@@ -8,7 +8,7 @@ from ledger.account import split_code
 ROOTS = {
     "receivable": "Assets", "cash": "Assets", "advance": "Assets", "payable": "Liabilities", "deposit": "Liabilities",
     "vat": "Liabilities", "incentive": "Liabilities", "agency": "Liabilities", "income": "Income",
-    "expense": "Expenses", "budget": "Equity",
+    "expense": "Expenses", "suspense": "Liabilities", "budget": "Equity",
 }  # fmt: skip
 TYPES = {"Assets": "A", "Liabilities": "L", "Equity": "E", "Income": "R", "Expenses": "X"}
 

@@ -268,7 +268,8 @@ def _cash_tie(connection: Connection, terms: ProgrammeTerms, month: Month) -> Ti
     row = connection.execute(
         text(
             "SELECT coalesce((SELECT sum(CASE WHEN channel = 'agency' OR account = 'cash:stripe' THEN 0"
-            "    WHEN starts_with(account, 'payable:') THEN -amount_krw ELSE amount_krw END)"
+            "    WHEN starts_with(account, 'payable:') OR starts_with(account, 'expense:') THEN -amount_krw"
+            "    ELSE amount_krw END)"
             "   FROM payment JOIN entry ON entry.id = payment.entry_id"
             "   WHERE entry.programme = :programme AND entry.month <= :month), 0)::bigint AS paid_krw,"
             " coalesce((SELECT sum(posting.amount_krw) FROM posting JOIN entry ON entry.id = posting.entry_id"

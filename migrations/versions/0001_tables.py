@@ -246,6 +246,11 @@ def upgrade() -> None:
         sa.Column("incentive_monthly_krw", sa.BigInteger(), nullable=False),
         sa.Column("settlement_closes_on", sa.Date(), nullable=False),
         sa.Column("drop_under_10_krw", sa.Boolean(), server_default="false", nullable=False),
+        sa.Column("invoice_day", sa.Integer(), server_default="25", nullable=False),
+        sa.Column("payout_day", sa.Integer(), server_default="25", nullable=False),
+        sa.Column("acceptance_days", sa.Integer(), server_default="14", nullable=False),
+        sa.Column("claim_days", sa.Integer(), server_default="10", nullable=False),
+        sa.Column("dispute_days", sa.Integer(), server_default="14", nullable=False),
         sa.CheckConstraint(
             "appropriation_krw >= 0 AND carry_in_krw >= 0", name=op.f("ck_programme_budget_not_negative")
         ),
@@ -432,39 +437,6 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("programme", "modality", "unit", name=op.f("pk_weight")),
     )
     op.create_table(
-        "payment",
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
-        sa.Column("channel", sa.Text(), nullable=False),
-        sa.Column("reference", sa.Text(), nullable=False),
-        sa.Column("paid_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("account", sa.Text(), nullable=False),
-        sa.Column("amount_krw", sa.BigInteger(), nullable=False),
-        sa.Column("counterparty", sa.Text(), nullable=False),
-        sa.Column("imported_at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("programme", sa.Text(), nullable=True),
-        sa.Column("entry_id", sa.BigInteger(), nullable=True),
-        sa.Column("unmatched_reason", sa.Text(), nullable=False),
-        sa.CheckConstraint("(entry_id IS NULL) = (unmatched_reason <> '')", name=op.f("ck_payment_booked_or_listed")),
-        sa.CheckConstraint("channel IN ('bank','agency','stripe')", name=op.f("ck_payment_channel")),
-        sa.ForeignKeyConstraint(["entry_id"], ["entry.id"], name=op.f("fk_payment_entry_id_entry")),
-        sa.ForeignKeyConstraint(["programme"], ["programme.code"], name=op.f("fk_payment_programme_programme")),
-        sa.PrimaryKeyConstraint("id", name=op.f("pk_payment")),
-    )
-    op.create_index(
-        "uq_payment_booked",
-        "payment",
-        ["channel", "reference"],
-        unique=True,
-        postgresql_where=sa.text("entry_id IS NOT NULL"),
-    )
-    op.create_index(
-        "uq_payment_unmatched",
-        "payment",
-        ["channel", "reference"],
-        unique=True,
-        postgresql_where=sa.text("entry_id IS NULL"),
-    )
-    op.create_table(
         "posting",
         sa.Column("entry_id", sa.BigInteger(), nullable=False),
         sa.Column("account_id", sa.Integer(), nullable=False),
@@ -637,6 +609,42 @@ def upgrade() -> None:
             "correction",
             name=op.f("uq_document_programme_month_kind_issuer_recipient_project_correction"),
         ),
+    )
+    op.create_table(
+        "payment",
+        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("channel", sa.Text(), nullable=False),
+        sa.Column("reference", sa.Text(), nullable=False),
+        sa.Column("paid_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("amount_krw", sa.BigInteger(), nullable=False),
+        sa.Column("counterparty", sa.Text(), nullable=False),
+        sa.Column("imported_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("programme", sa.Text(), nullable=True),
+        sa.Column("entry_id", sa.BigInteger(), nullable=True),
+        sa.Column("unmatched_reason", sa.Text(), nullable=False),
+        sa.Column("document_id", sa.BigInteger(), nullable=True),
+        sa.CheckConstraint("(entry_id IS NULL) = (unmatched_reason <> '')", name=op.f("ck_payment_booked_or_listed")),
+        sa.CheckConstraint("channel IN ('bank','agency','stripe')", name=op.f("ck_payment_channel")),
+        sa.ForeignKeyConstraint(["document_id"], ["document.id"], name=op.f("fk_payment_document_id_document")),
+        sa.ForeignKeyConstraint(["entry_id"], ["entry.id"], name=op.f("fk_payment_entry_id_entry")),
+        sa.ForeignKeyConstraint(["programme"], ["programme.code"], name=op.f("fk_payment_programme_programme")),
+        sa.PrimaryKeyConstraint("id", name=op.f("pk_payment")),
+    )
+    op.create_index(op.f("ix_payment_document_id"), "payment", ["document_id"], unique=False)
+    op.create_index(
+        "uq_payment_booked",
+        "payment",
+        ["channel", "reference"],
+        unique=True,
+        postgresql_where=sa.text("entry_id IS NOT NULL"),
+    )
+    op.create_index(
+        "uq_payment_unmatched",
+        "payment",
+        ["channel", "reference"],
+        unique=True,
+        postgresql_where=sa.text("entry_id IS NULL"),
     )
     op.create_table(
         "line_settlement",
@@ -837,6 +845,7 @@ def downgrade() -> None:
     op.drop_table("agreement_line")
     op.drop_table("rate")
     op.drop_table("line_settlement")
+    op.drop_table("payment")
     op.drop_table("document")
     op.drop_index("ix_charge_line", table_name="charge")
     op.drop_table("charge")
@@ -848,7 +857,6 @@ def downgrade() -> None:
     op.drop_table("project")
     op.drop_index(op.f("ix_posting_account_id"), table_name="posting")
     op.drop_table("posting")
-    op.drop_table("payment")
     op.drop_table("weight")
     op.drop_table("tier")
     op.drop_index(op.f("ix_published_file_sha256"), table_name="published_file")

@@ -1,0 +1,48 @@
+"""Due dates (domain.md §8): a programme's deadlines, moved to the next day on which Korean banks work."""
+
+from dataclasses import dataclass
+from datetime import date, timedelta
+
+from holidays.countries import KR
+from sqlalchemy import Connection, text
+
+from core.month import Month
+
+
+@dataclass(frozen=True, kw_only=True)
+class DueTerms:
+    """A programme's deadlines (`due`): days of the following month, and numbers of local days."""
+
+    invoice_day: int
+    payout_day: int
+    acceptance_days: int
+    claim_days: int
+    dispute_days: int
+
+    def invoice_due_on(self, month: Month) -> date:
+        """The local day by which a month's invoice is paid."""
+        return working_day((month + 1).first.replace(day=self.invoice_day))
+
+    def payout_due_on(self, month: Month) -> date:
+        """The local day on which a month's payment order is paid out."""
+        return working_day((month + 1).first.replace(day=self.payout_day))
+
+
+def due_terms(connection: Connection, programme: str) -> DueTerms:
+    """The deadlines of a programme that is there."""
+    row = connection.execute(
+        text(
+            "SELECT invoice_day, payout_day, acceptance_days, claim_days, dispute_days FROM programme"
+            " WHERE code = :programme"
+        ),
+        {"programme": programme},
+    ).one()
+    return DueTerms(**row._mapping)
+
+
+def working_day(day: date) -> date:
+    """The day itself, or the next that is no Saturday, Sunday or public holiday of Korea (공휴일, 대체공휴일)."""
+    closed = KR(years=range(day.year, day.year + 2))
+    while day.weekday() >= 5 or day in closed:
+        day += timedelta(days=1)
+    return day

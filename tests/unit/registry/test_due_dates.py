@@ -1,0 +1,30 @@
+"""Deadlines and working days."""
+
+from datetime import date
+
+import pytest
+
+from core.month import Month
+from registry.due_dates import DueTerms, working_day
+
+
+@pytest.mark.parametrize(
+    ("day", "paid"),
+    [
+        (date(2025, 10, 2), date(2025, 10, 2)),
+        (date(2025, 10, 3), date(2025, 10, 10)),  # 개천절, weekend, 추석 with its substitute, 한글날
+        (date(2025, 12, 25), date(2025, 12, 26)),
+        (date(2025, 12, 31), date(2025, 12, 31)),
+        (date(2026, 1, 1), date(2026, 1, 2)),
+        (date(2026, 2, 14), date(2026, 2, 19)),  # a weekend, then 설날
+        (date(2027, 12, 31), date(2027, 12, 31)),
+    ],
+)
+def test_working_day__skips_weekends_and_holidays(day, paid):
+    assert working_day(day) == paid
+
+
+def test_due__is_the_day_of_the_month_after():
+    due = DueTerms(invoice_day=25, payout_day=27, acceptance_days=14, claim_days=10, dispute_days=14)
+    assert due.invoice_due_on(Month(2025, 11)) == date(2025, 12, 26)
+    assert due.payout_due_on(Month(2025, 11)) == date(2025, 12, 29)
