@@ -1,6 +1,6 @@
 """Payments (domain.md §6): from the bank's and the agency's file into the books, once per channel and reference."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -9,7 +9,6 @@ from sqlalchemy import Connection, Engine, text
 
 from billing.payment_account import Accounts, Match
 from billing.payment_file import PaymentRow, read_payments
-from core.database import copy_rows
 from core.errors import RuleRefused
 from core.month import Month, kst_day
 from ledger import books
@@ -134,19 +133,37 @@ def _book(
         entries = [_entry(row, match) for row, match in members]
         ids = books.post(connection, programme, month, entries, now)
         entry_ids |= {row.key: entry_id for (row, _), entry_id in zip(members, ids, strict=True)}
-    copy_rows(
-        connection,
-        "payment",
-        ("channel", "reference", "paid_at", "account", "amount_krw", "counterparty", "imported_at", "programme",
-         "entry_id", "unmatched_reason", "document_id"),
-        (
-            (row.channel, row.reference, *row.content, now, match.programme if isinstance(match, Match) else None,
-             entry_ids.get(row.key), match if isinstance(match, str) else "", row.document_id)
-            for row, match in matches
-            if isinstance(match, Match) or row.key not in listed
-        ),
-    )  # fmt: skip
+    fresh = [(row, match) for row, match in matches if isinstance(match, Match) or row.key not in listed]
+    _record(connection, fresh, entry_ids, now)
     return len(entry_ids)
+
+
+def _record(
+    connection: Connection,
+    matches: Sequence[tuple[PaymentRow, Match | str]],
+    entry_ids: Mapping[tuple[str, str], int],
+    now: datetime,
+) -> None:
+    """Stores the payments in one statement; rows under row-level security cannot be COPYed."""
+    rows = [row for row, _ in matches]
+    names = ("channel", "reference", "paid_at", "account", "amount_krw", "counterparty", "document_id")
+    connection.execute(
+        text(
+            "INSERT INTO payment (channel, reference, paid_at, account, amount_krw, counterparty, document_id,"
+            " programme, entry_id, unmatched_reason, imported_at) SELECT *, :now FROM unnest("
+            " CAST(:channel AS text[]), CAST(:reference AS text[]), CAST(:paid_at AS timestamptz[]),"
+            " CAST(:account AS text[]), CAST(:amount_krw AS bigint[]), CAST(:counterparty AS text[]),"
+            " CAST(:document_id AS bigint[]), CAST(:programme AS text[]), CAST(:entry_id AS bigint[]),"
+            " CAST(:unmatched_reason AS text[]))"
+        ),
+        {
+            **{name: [getattr(row, name) for row in rows] for name in names},
+            "programme": [match.programme if isinstance(match, Match) else None for _, match in matches],
+            "entry_id": [entry_ids.get(row.key) for row in rows],
+            "unmatched_reason": [match if isinstance(match, str) else "" for _, match in matches],
+            "now": now,
+        },
+    )
 
 
 def _entry(row: PaymentRow, match: Match) -> NewEntry:

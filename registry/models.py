@@ -330,7 +330,10 @@ class ResultRevenue(Base):
 
 
 class UserAccount(Base):
-    """A portal user. `party` of a hospital's, a company's or the operator's; without a password there is no sign-in."""
+    """A portal user. `party` of a hospital's, a company's or the operator's; without a password there is no sign-in.
+
+    `sign_outs` counts what ended all of the user's sessions: signing out, another password.
+    """
 
     __tablename__ = "user_account"
     name: Mapped[str] = mapped_column(Text, primary_key=True)
@@ -339,10 +342,25 @@ class UserAccount(Base):
     password_hash: Mapped[str | None] = mapped_column(Text)
     created_at: Mapped[datetime]
     disabled_at: Mapped[datetime | None]
+    sign_outs: Mapped[int] = mapped_column(server_default="0")
+    lang: Mapped[str] = mapped_column(Text, server_default="ko")
     __table_args__ = (
         CheckConstraint("role IN ('finance','hospital','company','operator','auditor','admin')", name="role"),
         CheckConstraint("(role IN ('hospital','company','operator')) = (party IS NOT NULL)", name="party_of_role"),
+        CheckConstraint("lang IN ('ko','en')", name="lang"),
     )
+
+
+class SignInAttempt(Base):
+    """An attempt to sign in, kept for a day: what the throttle counts. The name only as a digest: people type passwords
+    there."""
+
+    __tablename__ = "sign_in_attempt"
+    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    name_digest: Mapped[bytes]
+    address: Mapped[str] = mapped_column(Text)
+    at: Mapped[datetime] = mapped_column(index=True)
+    succeeded: Mapped[bool]
 
 
 class LoadedObject(Base):

@@ -49,8 +49,7 @@ def admin(server):
 @pytest.fixture(scope="session")
 def template(server, admin):
     """A migrated database, named after the migrations' content, that every test's own is copied from."""
-    content = b"".join(path.read_bytes() for path in sorted((ROOT / "migrations" / "versions").glob("0*.*")))
-    content += (ROOT / "migrations" / "versions" / "guards.sql").read_bytes()
+    content = b"".join(path.read_bytes() for path in sorted((ROOT / "migrations" / "versions").glob("*.*")))
     name = "template_" + sha256(content).hexdigest()[:12]
     with admin.connect() as connection:
         connection.execute(text("SELECT pg_advisory_lock(1)"))
