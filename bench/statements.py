@@ -11,10 +11,10 @@ from openpyxl.styles import Alignment, Border, Font, Side
 from bench.place import in_child, median_seconds
 from bench.table import Row as Line
 from bench.table import rate, times
+from core.styles import WON
 from reports.company import CHARGES
 from reports.data_table import DataTable
 from reports.layout import As, Document, Row
-from reports.styles import WON
 
 LINES = 50_000
 FEW = 10_000

@@ -17,6 +17,7 @@ GPU_HOUR = 3_600 * 1_000_000 * 1_000
 GIB_US = 2**30 * 1_000_000
 MILLI = 1_000
 UNITS = {"gpu": "GPU·시간", "cpu": "코어·시간", "storage": "GiB·월"}
+WORK_UNITS = {"hour": "시간", "day": "일", "study": "건", "record": "건", "case": "건", "study_set": "건"}
 DIMENSIONS = ("model", "storage_class", "work", "unit", "grade", "modality", "project")
 
 

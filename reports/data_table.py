@@ -2,8 +2,9 @@
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from core.styles import FIGURES
 from reports.layout import As, Check, Column, Document, Page, Row, combined
-from reports.styles import FIGURES, row_height, text_lines
+from reports.text_size import row_height, text_lines
 from reports.workbook import address, ranged
 
 REFERENCE = Column(title="참조번호", kind="reference", width=46)

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from fractions import Fraction
 
+from billing.rating import WORK_UNITS
 from reports.data_table import DataTable
 from reports.figures import Charge, Figures, Settled
 from reports.layout import Column, Document, Form, Row, combined
@@ -11,7 +12,6 @@ from reports.wording import (
     CORRECTED,
     HELD,
     WORK_KINDS,
-    WORK_UNITS,
     charge_order,
     issuer,
     line_label,

@@ -9,7 +9,8 @@ from datetime import datetime
 from decimal import Decimal
 
 from core.errors import JeongsanError
-from reports.styles import FIGURES, row_height, text_lines
+from core.styles import FIGURES
+from reports.text_size import row_height, text_lines
 from reports.workbook import Book, Formula, RawSheet, address, ranged
 
 CHECK_LABEL = "검산 (= 0)"

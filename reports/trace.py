@@ -5,7 +5,7 @@ from zipfile import BadZipFile
 
 from core.errors import BadInput
 from reports.layout import Column, Document, Page
-from reports.styles import row_height, text_lines
+from reports.text_size import row_height, text_lines
 from reports.workbook import sheet_rows, within
 
 SHEET = "근거"

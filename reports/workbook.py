@@ -1,7 +1,7 @@
-"""The sheet-writing layer over openpyxl's write-only mode: rows in, a deterministic .xlsx out. The only door to it.
+"""The sheet-writing layer over openpyxl's write-only mode: rows in, a deterministic .xlsx out.
 
-A row is written as one XML element, so that a styled row costs about as much as reading it. Everything that must come
-before the first row (widths, freeze, page) is set when the sheet is made.
+The door of statements to it. A row is written as one XML element, so that a styled row costs about as much as reading
+it. Everything that must come before the first row (widths, freeze, page) is set when the sheet is made.
 """
 
 import re
@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from io import BytesIO
-from zipfile import ZIP_DEFLATED, ZipFile, ZipInfo
+from zipfile import ZIP_DEFLATED
 
 from lxml import etree
 from openpyxl import LXML, Workbook, load_workbook
@@ -32,13 +32,11 @@ from openpyxl.worksheet.cell_range import CellRange
 from openpyxl.worksheet.properties import PageSetupProperties
 from openpyxl.writer.excel import ExcelWriter
 
-from reports.styles import ERROR_FILL, FONT, LINE, NAVY, RED, Style, styled
+from core.fixed_zip import FixedZip
+from core.styles import ERROR_FILL, FONT, ILLEGAL, LINE, NAVY, RED, UNSAFE_START, Style, styled
 
-ZIP_EPOCH = (1980, 1, 1, 0, 0, 0)
 EXCEL_DAY_ZERO = date(1899, 12, 30)
 MOST_DIGITS = 10**15
-UNSAFE_START = ("=", "+", "-", "@", "\t", "\r")
-ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 MARKUP = re.compile("[&<>]")
 ENTITIES = {"&": "&amp;", "<": "&lt;", ">": "&gt;"}
 LETTERS = [get_column_letter(column) for column in range(1, 201)]
@@ -50,27 +48,6 @@ class Formula(str):
     """A check formula, written with the stored value 0: whoever makes one has proved that it is zero."""
 
     __slots__ = ()
-
-
-class _FixedZip(ZipFile):
-    """A zip whose entries depend on their names and contents alone."""
-
-    def writestr(self, name, data, *_args):
-        super().writestr(self._entry(name), data, compresslevel=6)
-
-    def write(self, filename, arcname=None, *_args):
-        entry = self._entry(arcname)
-        with open(filename, "rb") as source, self.open(entry, "w") as target:
-            while chunk := source.read(1 << 20):
-                target.write(chunk)
-
-    @staticmethod
-    def _entry(name: str) -> ZipInfo:
-        entry = ZipInfo(name, ZIP_EPOCH)
-        entry.create_system, entry.external_attr = 3, 0o600 << 16
-        entry.compress_type = ZIP_DEFLATED
-        entry._compresslevel = 6
-        return entry
 
 
 class _RowSheet(WriteOnlyWorksheet):
@@ -166,7 +143,7 @@ class Book:
         for sheet in self._sheets:
             sheet.stream()
         target = BytesIO()
-        with _FixedZip(target, "w", ZIP_DEFLATED) as archive:
+        with FixedZip(target, "w", ZIP_DEFLATED) as archive:
             ExcelWriter(self._book, archive).write_data()
         return target.getvalue()
 

@@ -16,9 +16,9 @@ from sqlalchemy import text
 
 from core.errors import RuleRefused
 from core.month import Month
+from core.styles import DIFFERENCE, THREE_PLACES, TWO_PLACES, WON
 from reports.lineage import trace
 from reports.statements import prepare, publish
-from reports.styles import DIFFERENCE, THREE_PLACES, TWO_PLACES, WON
 from reports.trace import SHEET as TRACE
 from reports.trace import locate
 from reports.workbook import within

@@ -9,7 +9,7 @@ from openpyxl import load_workbook
 from core.errors import BadInput
 from reports.data_table import NOTHING, DataTable
 from reports.layout import As, Check, Column, Document, Form, NotZero, Row, combined
-from reports.styles import row_height, text_lines
+from reports.text_size import row_height, text_lines
 from reports.trace import locate, write_trace
 
 CLOSED_AT = datetime(2025, 12, 3, tzinfo=UTC)

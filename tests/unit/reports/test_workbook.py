@@ -7,7 +7,7 @@ from zipfile import ZipFile
 import pytest
 from openpyxl import load_workbook
 
-from reports.styles import FONT
+from core.styles import FONT
 from reports.workbook import Book, Formula, within
 
 CLOSED_AT = datetime(2025, 12, 3, tzinfo=UTC)

@@ -1,5 +1,9 @@
-"""How the cells of a statement look: fonts, fills, borders and number formats by name. Plain values, no library."""
+"""How the cells of a workbook look: fonts, fills, borders and number formats by name, and what text must not be.
 
+Plain values, no library.
+"""
+
+import re
 from dataclasses import dataclass, replace
 
 FONT = "맑은 고딕"
@@ -12,6 +16,9 @@ TWO_PLACES = '#,##0.00;"△"#,##0.00;"-"'
 THREE_PLACES = '#,##0.000;"△"#,##0.000;"-"'
 RATE = "0.0%"
 DATE = 'yyyy". "m". "d"."'
+
+UNSAFE_START = ("=", "+", "-", "@", "\t", "\r")
+ILLEGAL = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\ufffe\uffff]")
 
 FIGURES = frozenset({"won", "count", "hours", "quantity", "rate", "difference", "exact"})
 
@@ -79,37 +86,3 @@ def styled(kind: str, variant: str = "") -> Style:
     if variant == "correction":
         return replace(style, fill=AMBER_FILL)
     return style
-
-
-NARROW = frozenset(" .,:;·()[]'|!iljI")
-
-
-def text_width(text: str) -> float:
-    """Width of a line of text in column units: Hangul and its like are about 1.65 units wide."""
-    return sum(
-        1.65 if ord(letter) > 0x2E7F else 0.6 if letter in NARROW else 0.93 if letter.islower() else 1.0
-        for letter in text
-    )
-
-
-def text_lines(text: str, width: float, indent: int = 0) -> int:
-    """How many lines a text takes in a column of that width, wrapped at spaces and inside words that are too long."""
-    room = max(width - 0.8 - indent, 2.0)
-    if "\n" not in text and len(text) * 1.65 <= room:
-        return 1
-    lines = 0
-    for paragraph in text.split("\n"):
-        lines, used = lines + 1, 0.0
-        for word in paragraph.split(" "):
-            size = text_width(word)
-            if used and used + 0.6 + size > room:
-                lines, used = lines + 1, 0.0
-            used += size + (0.6 if used else 0)
-            while used > room:
-                lines, used = lines + 1, used - room
-    return lines
-
-
-def row_height(lines: int) -> float:
-    """Height in points of a row of that many lines of 10-point text."""
-    return 4.5 + 12.5 * max(lines, 1)
