@@ -12,10 +12,11 @@ MODULES = {
     "ingest": "metering", "intake": "metering", "quarantine": "metering", "usage": "metering",
     "topics": "kafka", "produce": "kafka", "consume": "consume", "replay": "consume",
     "status": "operations", "anomalies": "operations", "budget": "budget",
-    "month": "closing", "statements": "closing", "verify": "closing",
+    "month": "closing", "statements": "closing", "reissue": "closing", "verify": "closing",
     "year-end": "year_end", "forecast": "forecast", "results": "results",
     "agreement": "agreements", "held": "agreements",
     "audit": "audit", "balances": "books", "payments": "books", "trace": "books", "export": "export", "seal": "seal",
+    "user": "users",
 }  # fmt: skip
 
 
