@@ -1,6 +1,6 @@
 """The eight steps of a monthly run; each takes the caller's transaction and returns its control totals."""
 
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from datetime import datetime
 from fractions import Fraction
 
@@ -23,6 +23,7 @@ from reports.month import company_figures, hospital_figures, month_lines
 from reports.statements import prepare
 from reports.statements import publish as publish_files
 from reports.tie_out import month_ties, usage_totals
+from reports.versions import keep_first_version
 from settlement.line import LineResult
 
 
@@ -111,7 +112,9 @@ def documents(connection: Connection, context: Context) -> dict:
     terms = programme_terms(connection, context.programme)
     issuer = terms.operator or terms.agency
     recipients = _recipients(connection, context)
-    number_statements(connection, context.programme, context.month, issuer, recipients, _frozen_at(connection, context))
+    frozen_at = _frozen_at(connection, context)
+    keep_first_version(connection, context.programme, context.month, frozen_at)
+    number_statements(connection, context.programme, context.month, issuer, recipients, frozen_at)
     return {"tax_documents": issued, "statements": len(recipients)}
 
 
@@ -156,13 +159,11 @@ def reconcile(connection: Connection, context: Context) -> dict:
         context.difference_count = 1
         return {}
     ties = month_ties(connection, terms, context.month, derived, frozen, statements.totals)
-    context.ties = [
-        {"name": tie.name, "left": tie.left, "right": tie.right, "difference": tie.difference, "note": tie.note}
-        for tie in ties
-    ]
+    context.ties = [tie.record for tie in ties]
     context.difference_count = sum(tie.difference not in (0, "0") for tie in ties)
-    context.files = statements.complete(ties, findings(connection, terms, context.month))
-    return {"ties": context.ties}
+    found = findings(connection, terms, context.month)
+    context.files = statements.complete(ties, found)
+    return {"ties": context.ties, "findings": [asdict(one) for one in found]}
 
 
 def _failed_check(error: NotZero) -> dict:

@@ -20,6 +20,7 @@ from reports.final_figures import Final, carry_overs, read_final
 from reports.final_settlement import file_name, final_report
 from reports.statements import publish
 from reports.ties import Tie
+from reports.versions import keep_first_version
 from settlement.year_end import audited
 
 LOCKED_BY = "administrator (command line)"
@@ -67,6 +68,7 @@ def _settle(connection: Connection, terms: ProgrammeTerms, now: datetime) -> dic
     carried = carry_overs(connection, programme)
     _refuse(_not_carried(connection, terms, carried))
     entries = post(connection, programme, base + 1, _lapses(connection, terms, carried), now)
+    keep_first_version(connection, programme, base + 1, now)
     number_statements(
         connection, programme, base + 1, terms.operator or terms.agency, [("statement", terms.agency)], now
     )

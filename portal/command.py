@@ -76,6 +76,18 @@ class Instant(click.ParamType):
         return instant.astimezone(UTC)
 
 
+class Said(click.ParamType):
+    """A text that says something: a reason for the record."""
+
+    name = "text"
+
+    def convert(self, value, param, ctx):
+        """The text without blanks around it; refuses one that is empty."""
+        if not value.strip():
+            self.fail("비워 둘 수 없습니다 (must not be empty).", param, ctx)
+        return value.strip()
+
+
 def command(group: click.Group, name: str, **attributes) -> Callable:
     """Registers `function(call, …) -> Answer` as a command with --json, --lang and --now."""
 

@@ -73,7 +73,7 @@ def statement_hashes(connection: Connection, programme: str, month: Month) -> di
     rows = connection.execute(
         text(
             "SELECT month, name, encode(sha256(content), 'hex') AS digest FROM published_file"
-            ' WHERE programme = :programme AND month <= :month ORDER BY month, name COLLATE "C"'
+            ' WHERE programme = :programme AND month <= :month AND version = 1 ORDER BY month, name COLLATE "C"'
         ),
         {"programme": programme, "month": month.first},
     )

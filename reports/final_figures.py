@@ -33,7 +33,7 @@ class Final:
 
 def read_final(connection: Connection, programme: str, month: Month, settled_at: datetime) -> Final:
     """Reads a year whose last settled month is `month` and whose report is numbered in the month after it."""
-    figures = read_figures(connection, programme, month)
+    figures = read_figures(connection, programme, month, None)
     terms, carried = figures.terms, carry_overs(connection, programme)
     returned = return_of(
         figures.budget_krw.get("grant_received", 0),

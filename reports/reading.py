@@ -1,9 +1,10 @@
 """Reads the figures of a month from what was booked: charges, line settlements, journal, dated records."""
 
 from collections.abc import Mapping
+from dataclasses import replace
 from datetime import date
 
-from sqlalchemy import Connection, text
+from sqlalchemy import Connection, Row, text
 
 from core.errors import RuleRefused
 from core.month import Month, kst_day
@@ -12,8 +13,10 @@ from registry.values import ProgrammeTerms
 from reports.figures import RUN_KINDS, Charge, Entry, Figures, Party, Pool, Settled, Share
 
 
-def read_figures(connection: Connection, programme: str, month: Month) -> Figures:
-    """Reads a month that is frozen, posted and documented. Raises RuleRefused when it is not frozen."""
+def read_figures(connection: Connection, programme: str, month: Month, version: int | None) -> Figures:
+    """Reads a month that is frozen and posted, with the parties and projects that a version of its statements names, or
+    those of now. Raises RuleRefused when it is not frozen, or has no such version.
+    """
     at = {"programme": programme, "month": month.first, "last": month.last}
     run = connection.execute(
         text("SELECT * FROM month_run WHERE programme = :programme AND month = :month"), at
@@ -30,13 +33,18 @@ def read_figures(connection: Connection, programme: str, month: Month) -> Figure
             at,
         )
     }
-    terms = programme_terms(connection, programme)
+    if version is None:
+        named, terms = named_now(connection, programme, month), programme_terms(connection, programme)
+    else:
+        named, terms = _named_by(connection, programme, month, version), programme_terms(connection, programme, month)
+    projects = {code: project for code, project in terms.projects.items() if code in named.projects}
+    terms = replace(terms, projects=projects)
     return Figures(
         terms=terms,
         month=month,
         months=_months(terms, month, marks),
         closed_at=run.frozen_at,
-        parties=_parties(connection, at),
+        parties={one["code"]: Party(**one) for one in named.parties},
         tiers=_tiers(connection, at),
         charges=_charges(connection, at),
         direct_krw=_direct(connection, at),
@@ -46,7 +54,7 @@ def read_figures(connection: Connection, programme: str, month: Month) -> Figure
         shares=_shares(connection, at),
         budget_krw=_budget(connection, at),
         transfers_krw=_transfers(connection, at),
-        numbers=_numbers(connection, at),
+        numbers=_numbers(connection, at, version),
         intake=_intake(connection, run.intake_mark),
     )
 
@@ -61,17 +69,35 @@ def _months(terms: ProgrammeTerms, month: Month, marks: Mapping[Month, int]) -> 
     return found
 
 
-def _parties(connection: Connection, at: dict) -> dict[str, Party]:
-    """Every party, with the legal payee in force on the month's last day."""
-    rows = connection.execute(
+def named_now(connection: Connection, programme: str, month: Month) -> Row:
+    """The parties as they are called now, with the legal payee in force on the month's last day, and the projects."""
+    return connection.execute(
         text(
-            "SELECT code, kind, party.name, party.brn, payee.name AS payee_name, payee.brn AS payee_brn FROM party"
-            " LEFT JOIN LATERAL (SELECT name, brn FROM party_payee WHERE party = code AND since <= :last"
-            "  ORDER BY since DESC LIMIT 1) payee ON true ORDER BY code"
+            "SELECT coalesce((SELECT jsonb_agg(to_jsonb(named) ORDER BY code) FROM ("
+            "  SELECT code, kind, party.name, party.brn, payee.name AS payee_name, payee.brn AS payee_brn FROM party"
+            "  LEFT JOIN LATERAL (SELECT name, brn FROM party_payee WHERE party = code AND since <= :last"
+            "   ORDER BY since DESC LIMIT 1) payee ON true) named), '[]') AS parties,"
+            " ARRAY(SELECT code FROM project WHERE programme = :programme ORDER BY code) AS projects"
         ),
-        at,
-    )
-    return {row.code: Party(**row._mapping) for row in rows}
+        {"programme": programme, "last": month.last},
+    ).one()
+
+
+def _named_by(connection: Connection, programme: str, month: Month, version: int) -> Row:
+    """The parties and projects that a version of the month's statements names."""
+    kept = connection.execute(
+        text(
+            "SELECT parties, projects FROM statement_version"
+            " WHERE programme = :programme AND month = :month AND version = :version"
+        ),
+        {"programme": programme, "month": month.first, "version": version},
+    ).one_or_none()
+    if kept is None:
+        raise RuleRefused(
+            f"{month}: 문서번호가 없습니다. documents 단계를 먼저 실행하세요 "
+            "(no document numbers; run the documents step first)."
+        )
+    return kept
 
 
 def _tiers(connection: Connection, at: dict) -> dict[str, str]:
@@ -209,7 +235,9 @@ def _transfers(connection: Connection, at: dict) -> dict[Month, int]:
     return sums
 
 
-def _numbers(connection: Connection, at: dict) -> dict[tuple[str, str], str]:
+def _numbers(connection: Connection, at: dict, version: int | None) -> dict[tuple[str, str], str]:
+    """By kind and recipient; a statement that is re-issued keeps its number and names its version."""
+    edition = f" ({version}판)" if version and version > 1 else ""
     rows = connection.execute(
         text(
             "SELECT kind, recipient, year, number FROM document WHERE programme = :programme AND month = :month"
@@ -217,7 +245,7 @@ def _numbers(connection: Connection, at: dict) -> dict[tuple[str, str], str]:
         ),
         at,
     )
-    return {(row.kind, row.recipient): f"정산 제{row.year}-{row.number:04d}호" for row in rows}
+    return {(row.kind, row.recipient): f"정산 제{row.year}-{row.number:04d}호{edition}" for row in rows}
 
 
 def _intake(connection: Connection, mark: int) -> dict[str, int]:

@@ -39,11 +39,11 @@ class Prepared:
         return dict(sorted({**self.files, **named}.items()))
 
 
-def prepare(connection: Connection, programme: str, month: Month) -> Prepared:
+def prepare(connection: Connection, programme: str, month: Month, version: int = 1) -> Prepared:
     """Renders every statement but the ministry's and the reconciliation. Raises RuleRefused without numbers, NotZero
     (exit code 1) where a figure and its check, which were derived apart, differ.
     """
-    figures = read_figures(connection, programme, month)
+    figures = read_figures(connection, programme, month, version)
     documents: list[tuple[str, str, Document]] = [
         *((company.TITLE, one, company.company_statement(figures, one)) for one in _numbered(figures, "company")),
         *((hospital.TITLE, one, hospital.hospital_statement(figures, one)) for one in _numbered(figures, "hospital")),
@@ -68,20 +68,23 @@ TOTALS = (
 
 
 def publish(
-    connection: Connection, programme: str, month: Month, files: Mapping[str, bytes], at: datetime
+    connection: Connection, programme: str, month: Month, files: Mapping[str, bytes], at: datetime, version: int = 1
 ) -> list[PublishedFile]:
     """Stores the workbooks with their SHA-256, for ever; returns the rows. Refused (RuleRefused) for other bytes under
     a published name; the same bytes again change nothing.
     """
     known = dict(
         connection.execute(
-            text("SELECT name, sha256 FROM published_file WHERE programme = :programme AND month = :month"),
-            {"programme": programme, "month": month.first},
+            text(
+                "SELECT name, sha256 FROM published_file"
+                " WHERE programme = :programme AND month = :month AND version = :version"
+            ),
+            {"programme": programme, "month": month.first, "version": version},
         ).all()
     )
     rows = [
-        {"programme": programme, "month": month.first, "name": name, "sha256": sha256(content).hexdigest(),
-         "content": content, "published_at": at}
+        {"programme": programme, "month": month.first, "name": name, "version": version,
+         "sha256": sha256(content).hexdigest(), "content": content, "published_at": at}
         for name, content in files.items()
     ]  # fmt: skip
     changed = [row["name"] for row in rows if known.get(row["name"], row["sha256"]) != row["sha256"]]
@@ -95,16 +98,19 @@ def publish(
     return [PublishedFile(**row) for row in rows]
 
 
-def write_published(connection: Connection, programme: str, month: Month, out_dir: Path) -> list[Path]:
-    """Writes a month's published workbooks as they were stored; returns their paths. Raises RuleRefused when nothing is
-    published, BadInput when the folder cannot be written to.
+def write_published(
+    connection: Connection, programme: str, month: Month, out_dir: Path, version: int | None = None
+) -> list[Path]:
+    """Writes a month's published workbooks as they were stored, each in its newest version, or in the newest one up to
+    `version`; returns their paths. Raises RuleRefused when nothing is published, BadInput when the folder cannot be
+    written to.
     """
     rows = connection.execute(
         text(
-            "SELECT name, sha256, content FROM published_file"
-            " WHERE programme = :programme AND month = :month ORDER BY name"
+            "SELECT DISTINCT ON (name) name, sha256, content FROM published_file WHERE programme = :programme"
+            " AND month = :month AND version <= coalesce(:version, version) ORDER BY name, version DESC"
         ),
-        {"programme": programme, "month": month.first},
+        {"programme": programme, "month": month.first, "version": version},
     ).all()
     if not rows:
         raise RuleRefused(

@@ -1,5 +1,6 @@
 """What reconciliation found: ties between two sides that were derived apart, and the auditors' findings."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
 
@@ -20,6 +21,17 @@ class Tie:
     right_name: str
     right: int | str
     note: str = ""
+
+    @property
+    def record(self) -> dict[str, int | str]:
+        """What the run keeps of it, and `month show` answers."""
+        return {name: getattr(self, name) for name in ("name", "left", "right", "difference", "note", "left_name",
+                                                       "right_name")}  # fmt: skip
+
+    @classmethod
+    def recorded(cls, record: Mapping[str, int | str]) -> "Tie":
+        """The tie that a run kept."""
+        return cls(**{name: record[name] for name in cls.__dataclass_fields__})
 
     @property
     def difference(self) -> int | str:

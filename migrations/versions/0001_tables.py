@@ -408,11 +408,12 @@ def upgrade() -> None:
         sa.Column("programme", sa.Text(), nullable=False),
         sa.Column("month", sa.Date(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
+        sa.Column("version", sa.Integer(), nullable=False),
         sa.Column("sha256", sa.Text(), nullable=False),
         sa.Column("content", sa.LargeBinary(), nullable=False),
         sa.Column("published_at", sa.DateTime(timezone=True), nullable=False),
         sa.ForeignKeyConstraint(["programme"], ["programme.code"], name=op.f("fk_published_file_programme_programme")),
-        sa.PrimaryKeyConstraint("programme", "month", "name", name=op.f("pk_published_file")),
+        sa.PrimaryKeyConstraint("programme", "month", "name", "version", name=op.f("pk_published_file")),
     )
     op.create_index(op.f("ix_published_file_sha256"), "published_file", ["sha256"], unique=False)
     op.create_table(

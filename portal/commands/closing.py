@@ -15,9 +15,12 @@ from closing.what_if import what_if
 from core.database import service_engine
 from core.errors import BadInput
 from core.month import Month
-from portal.command import Answer, Call, command
+from portal.command import Answer, Call, Said, command
 from portal.month_text import month_text, what_if_text
+from registry.users import acting
 from reports.statements import write_published
+from reports.versions import reissue as reissue_statements
+from reports.versions import versions
 
 commands = click.Group()
 programme_option = click.option("--programme", required=True, help="Programme code.")
@@ -88,15 +91,41 @@ def show(call: Call, month: str, programme: str) -> Answer:
 @click.argument("month")
 @programme_option
 @click.option("--out", required=True, type=click.Path(path_type=Path, file_okay=False), help="Folder to write into.")
-def statements(call: Call, month: str, programme: str, out: Path) -> Answer:
+@click.option("--version", type=click.IntRange(1), help="As they were in this version; the newest when left out.")
+def statements(call: Call, month: str, programme: str, out: Path, version: int | None) -> Answer:
     """The bytes that were published, byte for byte."""
+    wanted = Month.parse(month)
     with service_engine(call.settings).connect() as connection:
-        written = write_published(connection, programme, Month.parse(month), out)
+        written = write_published(connection, programme, wanted, out, version)
+        issued = versions(connection, programme, wanted)
     files = [{"name": path.name, "sha256": sha256(path.read_bytes()).hexdigest()} for path in written]
-    document = {"out": str(out), "files": files}
+    document = {"out": str(out), "files": files, "versions": issued}
     lines = [f"  {one['sha256'][:12]}  {one['name']}" for one in files]
+    lines += [f"  {one['version']}판 {one['issued_by']}: {one['reason']}" for one in issued[1:]]
     heading = call.say(f"{out} 에 통합문서 {len(written)}개를 썼습니다.", f"{len(written)} workbooks written to {out}.")
     return Answer(document=document, text="\n".join([heading, *lines]))
+
+
+@command(commands, "reissue", help="Issues some statements of a locked month anew; the old ones are kept.")
+@click.argument("month")
+@programme_option
+@click.option("--party", "parties", multiple=True, required=True, help="Whose statement; may be given several times.")
+@click.option("--reason", type=Said(), required=True, help="Why, for the record.")
+@click.option("--by", "name", required=True, help="Who issues it, a user of finance.")
+def reissue(call: Call, month: str, programme: str, parties: tuple[str, ...], reason: str, name: str) -> Answer:
+    """A new version, with the parties as they are called now and the figures of the closed month."""
+    with service_engine(call.settings).begin() as connection:
+        by = acting(connection, name, "finance").name
+        done = reissue_statements(connection, programme, Month.parse(month), parties, reason, by, call.now)
+    files = [{"name": file, "replaces_sha256": old, "sha256": new} for file, old, new in done.files]
+    document = {"month": month, "version": done.version, "reason": reason, "files": files}
+    heading = call.say(
+        f"{month} 정산서 {done.version}판을 발행했습니다.", f"Version {done.version} of {month} is issued."
+    )
+    return Answer(
+        document=document,
+        text="\n".join([heading, *(f"  {one['sha256'][:12]}  {one['name']}" for one in files)]),
+    )
 
 
 @command(commands, "verify", help="Checks the books, the budget, closed months and intake.")
