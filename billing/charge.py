@@ -90,6 +90,7 @@ def month_rows(month: Month, derived: Iterable[ChargeLine], booked: Booked) -> l
     return sorted(rows, key=lambda row: (row.project, KIND_ORDER[row.kind], row.service_month, row.key))
 
 
+USAGE_NAMES = {"gpu": "GPU 사용료", "cpu": "CPU 사용료", "storage": "저장공간 사용료", "fee": "플랫폼 이용료"}
 KIND_ORDER = {"preparation": 0, "permit": 1, "gpu": 2, "cpu": 3, "storage": 4, "fee": 5}
 
 

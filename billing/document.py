@@ -69,7 +69,9 @@ def _issue(
 ) -> None:  # fmt: skip
     """Numbers documents in their order, each in a series of its issuer, and stores them with their charge rows."""
     names = [name for name in DocumentTotals.__dataclass_fields__ if name != "charges"]
-    numbers = _numbers(connection, list(zip(series, (one.issuer for one in documents), strict=True)), issued_on.year)
+    numbers = take_numbers(
+        connection, list(zip(series, (one.issuer for one in documents), strict=True)), issued_on.year
+    )
     rows = connection.execute(
         text(
             "INSERT INTO document (programme, month, kind, issuer, year, number, recipient, project, correction,"
@@ -105,12 +107,13 @@ def _issue(
     )
 
 
-def _numbers(connection: Connection, series: Sequence[tuple[str, str]], year: int) -> list[int]:
+def take_numbers(connection: Connection, series: Sequence[tuple[str, str]], year: int) -> list[int]:
     """The next number of each (kind, issuer) in turn, taken at once under the lock of the series' row: no gap, no
-    double number, and no version of the row for every number.
+    double number, and no version of the row for every number. Rows are locked in order: two who issue never wait for
+    each other.
     """
     free: dict[tuple[str, str], Iterator[int]] = {}
-    for (kind, issuer), taken in Counter(series).items():
+    for (kind, issuer), taken in sorted(Counter(series).items()):
         last = connection.scalar(
             text(
                 "INSERT INTO document_sequence (kind, issuer, year, last_number)"

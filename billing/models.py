@@ -102,9 +102,11 @@ class Charge(Base):
 
 
 class Document(Base):
-    """An issued document: tax invoice (세금계산서), 계산서 or statement number. Numbers per issuer and year, gapless.
+    """An issued document: tax invoice (세금계산서), 계산서, company invoice (청구서), credit note or statement number.
+    Numbers per issuer and year, gapless.
 
-    `parties` is the snapshot of the parties it was issued with.
+    `parties` is the snapshot of the parties it was issued with. `total_krw`: what the company pays by an invoice, and
+    gets back by a credit note (negative), due on the local day `due_on`; empty for other kinds.
     """
 
     __tablename__ = "document"
@@ -122,11 +124,63 @@ class Document(Base):
     supply_krw: Mapped[int] = mapped_column(BigInteger)
     vat_krw: Mapped[int] = mapped_column(BigInteger)
     parties: Mapped[dict] = mapped_column(JSONB)
+    total_krw: Mapped[int | None] = mapped_column(BigInteger)
+    due_on: Mapped[date | None]
     __table_args__ = (
         UniqueConstraint("kind", "issuer", "year", "number"),
-        UniqueConstraint("programme", "month", "kind", "issuer", "recipient", "project", "correction"),
-        CheckConstraint("kind IN ('tax_invoice','invoice_exempt','statement','reconciliation')", name="kind"),
+        Index(
+            "uq_document_invoice_of_month",
+            "programme",
+            "month",
+            "project",
+            unique=True,
+            postgresql_where=text("kind IN ('invoice','credit_note')"),
+        ),
+        CheckConstraint(
+            "kind IN ('tax_invoice','invoice_exempt','statement','reconciliation','invoice','credit_note')",
+            name="kind",
+        ),
         CheckConstraint("number >= 1", name="number_positive"),
+        CheckConstraint(
+            "CASE kind WHEN 'invoice' THEN coalesce(total_krw >= 0, false) AND num_nulls(project, due_on) = 0"
+            " WHEN 'credit_note' THEN coalesce(total_krw < 0, false) AND num_nulls(project, due_on) = 0"
+            " ELSE num_nonnulls(total_krw, due_on) = 0 END",
+            name="invoice_has_total_and_due_day",
+        ),
+    )
+
+
+class DocumentItem(Base):
+    """An item of a company invoice as issued, in won; the items sum to the document. Append-only.
+
+    `own_krw` is what the company pays of it: of an agreement line's supply its VAT, of usage and fee supply and VAT;
+    the line's self-pay and excess, and the deposit drawn (negative), are items of their own. `quantity_base` as in
+    `charge`; `remark`: why it corrects an earlier service month.
+    """
+
+    __tablename__ = "document_item"
+    document_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("document.id"), primary_key=True)
+    position: Mapped[int] = mapped_column(primary_key=True, autoincrement=False)
+    kind: Mapped[str] = mapped_column(Text)
+    line: Mapped[str | None] = mapped_column(Text)
+    supplier: Mapped[str | None] = mapped_column(ForeignKey("party.code"))
+    service_month: Mapped[date]
+    description: Mapped[str] = mapped_column(Text)
+    quantity_base: Mapped[Decimal | None]
+    unit: Mapped[str] = mapped_column(Text)
+    unit_price_krw: Mapped[int | None] = mapped_column(BigInteger)
+    supply_krw: Mapped[int] = mapped_column(BigInteger)
+    vat_krw: Mapped[int] = mapped_column(BigInteger)
+    own_krw: Mapped[int] = mapped_column(BigInteger)
+    remark: Mapped[str] = mapped_column(Text)
+    __table_args__ = (
+        CheckConstraint(
+            "CASE WHEN kind IN ('self_pay','excess','deposit') THEN supply_krw = 0 AND vat_krw = 0 AND own_krw <> 0"
+            " WHEN kind IN ('preparation','permit','gpu','cpu','storage','fee') THEN (supply_krw, vat_krw) <> (0, 0)"
+            " AND own_krw = vat_krw + CASE WHEN line IS NULL THEN supply_krw ELSE 0 END ELSE false END",
+            name="own_part",
+        ),
+        CheckConstraint("position >= 1", name="position_counts_from_one"),
     )
 
 

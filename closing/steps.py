@@ -8,11 +8,13 @@ from sqlalchemy import Connection, Engine, text
 
 from billing.booked import write_charges
 from billing.document import issue_tax_documents, number_statements
+from billing.invoice_issue import issue_invoices
+from billing.invoice_item import OwnPart
 from closing.derive import MonthResult, Rated, rate_month, settle
 from closing.inputs import MonthInputs, gather
 from core.database import copy_rows
 from core.errors import RuleRefused
-from core.month import Month
+from core.month import Month, kst_day
 from ledger.books import last_number, lock_month
 from ledger.books import post as post_entries
 from metering.usage import freeze_mark
@@ -107,15 +109,22 @@ def post(connection: Connection, context: Context) -> dict:
 
 
 def documents(connection: Connection, context: Context) -> dict:
-    """Issues the month's tax documents and numbers its statements."""
+    """Issues the month's tax documents and company invoices, and numbers its statements."""
     issued = issue_tax_documents(connection, context.programme, context.month)
     terms = programme_terms(connection, context.programme)
     issuer = terms.operator or terms.agency
-    recipients = _recipients(connection, context)
     frozen_at = _frozen_at(connection, context)
+    parts = _own_parts(month_lines(connection, context.programme, context.month))
+    invoiced = issue_invoices(connection, terms, context.month, parts, kst_day(frozen_at))
+    recipients = _recipients(connection, context)
     keep_first_version(connection, context.programme, context.month, frozen_at)
     number_statements(connection, context.programme, context.month, issuer, recipients, frozen_at)
-    return {"tax_documents": issued, "statements": len(recipients)}
+    return {"tax_documents": issued, "invoices": invoiced, "statements": len(recipients)}
+
+
+def _own_parts(lines: list[LineResult]) -> list[OwnPart]:
+    """What companies bear of the lines, for their invoices."""
+    return [OwnPart(**{name: getattr(line, name) for name in OwnPart.__dataclass_fields__}) for line in lines]
 
 
 def _recipients(connection: Connection, context: Context) -> list[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from datetime import date
 
+from billing.charge import USAGE_NAMES
 from reports.data_table import DataTable
 from reports.figures import OPERATOR_KINDS, Charge, Entry, Figures, Settled
 from reports.grant import grant_table
@@ -12,7 +13,6 @@ from reports.wording import (
     CORRECTED,
     HELD,
     KIND_NAMES,
-    USAGE_NAMES,
     basis_points,
     charge_order,
     content,

@@ -18,7 +18,6 @@ KIND_NAMES = {
 }
 WORK_KINDS = ("preparation", "permit")
 KIND_ORDER = {kind: position for position, kind in enumerate(KIND_NAMES)}
-USAGE_NAMES = {"gpu": "GPU 사용료", "cpu": "CPU 사용료", "storage": "저장공간 사용료", "fee": "플랫폼 이용료"}
 EXACT_UNITS = {"gpu": (10**9, "GPU·초"), "cpu": (10**9, "코어·초"), "storage": (10**6, "바이트·초")}
 GPU_HOUR = 3_600 * 10**9
 GIB_US = 2**30 * 10**6
