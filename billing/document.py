@@ -1,4 +1,4 @@
-"""Issued documents (domain.md §8): a month's tax invoices, its statements' numbers; gapless per issuer and year."""
+"""Issued documents (domain.md §8): numbers without gaps per issuer and year, and the parties as they are at issue."""
 
 from collections import Counter
 from collections.abc import Iterator, Sequence
@@ -12,7 +12,10 @@ from core.month import Month, kst_day
 
 @dataclass(frozen=True, kw_only=True)
 class DocumentTotals:
-    """What a document will carry: sums in won of its charge rows."""
+    """What a document will carry: sums in won of its charge rows.
+
+    `parties_of`: the document whose parties it repeats; without one, the parties as they are now.
+    """
 
     kind: str
     issuer: str
@@ -22,30 +25,7 @@ class DocumentTotals:
     supply_krw: int
     vat_krw: int
     charges: Sequence[int]
-
-
-def issue_tax_documents(connection: Connection, programme: str, month: Month) -> int:
-    """Issues the month's tax invoices and 계산서 from its charge rows; returns how many.
-
-    One per issuer, project and kind, corrections apart, dated the last day of the month (domain.md §8). None for supply
-    that the company pays for itself: its supplier's own document is the evidence.
-    """
-    rows = connection.execute(
-        text(
-            "SELECT CASE WHEN tax = 'exempt' THEN 'invoice_exempt' ELSE 'tax_invoice' END AS kind, supplier AS issuer,"
-            " project.company AS recipient, charge.project, service_month < month AS correction,"
-            " sum(amount_krw)::bigint AS supply_krw, sum(vat_krw)::bigint AS vat_krw, array_agg(charge.id) AS charges"
-            " FROM charge JOIN project ON project.code = charge.project"
-            " JOIN programme ON programme.code = charge.programme"
-            " WHERE charge.programme = :programme AND month = :month AND (amount_krw <> 0 OR vat_krw <> 0)"
-            " AND (line IS NULL OR funding = 'hospital')"
-            " GROUP BY 1, 2, 3, 4, 5 ORDER BY 2, 4, 5, 1"
-        ),
-        {"programme": programme, "month": month.first},
-    )
-    documents = [DocumentTotals(**row._mapping) for row in rows]
-    _issue(connection, programme, month, documents, [one.kind for one in documents], month.last)
-    return len(documents)
+    parties_of: int | None = None
 
 
 def number_statements(
@@ -60,14 +40,16 @@ def number_statements(
         )
         for kind, recipient in recipients
     ]  # fmt: skip
-    _issue(connection, programme, month, documents, ["statement"] * len(documents), kst_day(issued_at))
+    issue(connection, programme, month, documents, ["statement"] * len(documents), kst_day(issued_at))
 
 
-def _issue(
+def issue(
     connection: Connection, programme: str, month: Month, documents: Sequence[DocumentTotals], series: Sequence[str],
     issued_on: date,
-) -> None:  # fmt: skip
-    """Numbers documents in their order, each in a series of its issuer, and stores them with their charge rows."""
+) -> list[int]:  # fmt: skip
+    """Numbers documents in their order, each in a series of its issuer, and stores them with their charge rows; their
+    ids. The issuer is named with its legal payee of the day of issue, where it has one.
+    """
     names = [name for name in DocumentTotals.__dataclass_fields__ if name != "charges"]
     numbers = take_numbers(
         connection, list(zip(series, (one.issuer for one in documents), strict=True)), issued_on.year
@@ -77,13 +59,17 @@ def _issue(
             "INSERT INTO document (programme, month, kind, issuer, year, number, recipient, project, correction,"
             " issued_on, supply_krw, vat_krw, parties)"
             " SELECT :programme, :month, kind, issuer, :year, number, recipient, nullif(project, ''), correction,"
-            " :issued_on, supply_krw, vat_krw, jsonb_build_object("
+            " :issued_on, supply_krw, vat_krw, coalesce((SELECT parties FROM document AS same WHERE same.id ="
+            "  parties_of), jsonb_build_object("
             "  'issuer', (SELECT to_jsonb(party) FROM party WHERE code = issuer),"
-            "  'recipient', (SELECT to_jsonb(party) FROM party WHERE code = recipient))"
+            "  'payee', (SELECT jsonb_build_object('name', name, 'brn', brn) FROM party_payee WHERE party = issuer"
+            "   AND since <= :issued_on ORDER BY since DESC LIMIT 1),"
+            "  'recipient', (SELECT to_jsonb(party) FROM party WHERE code = recipient)))"
             " FROM unnest(CAST(:number AS int[]), CAST(:kind AS text[]), CAST(:issuer AS text[]),"
             "  CAST(:recipient AS text[]), CAST(:project AS text[]), CAST(:correction AS boolean[]),"
-            "  CAST(:supply_krw AS bigint[]), CAST(:vat_krw AS bigint[])) WITH ORDINALITY"
-            "  AS one (number, kind, issuer, recipient, project, correction, supply_krw, vat_krw, position)"
+            "  CAST(:supply_krw AS bigint[]), CAST(:vat_krw AS bigint[]), CAST(:parties_of AS bigint[]))"
+            "  WITH ORDINALITY AS one (number, kind, issuer, recipient, project, correction, supply_krw, vat_krw,"
+            "  parties_of, position)"
             " ORDER BY position RETURNING id, kind, issuer, number"
         ),
         {
@@ -95,9 +81,9 @@ def _issue(
             "issued_on": issued_on,
         },
     )
-    ids = {(row.kind, row.issuer, row.number): row.id for row in rows}
-    of_charges = [(ids[one.kind, one.issuer, number], charge)
-                  for one, number in zip(documents, numbers, strict=True) for charge in one.charges]  # fmt: skip
+    of_numbers = {(row.kind, row.issuer, row.number): row.id for row in rows}
+    ids = [of_numbers[one.kind, one.issuer, number] for one, number in zip(documents, numbers, strict=True)]
+    of_charges = [(document, charge) for document, one in zip(ids, documents, strict=True) for charge in one.charges]
     connection.execute(
         text(
             "INSERT INTO document_charge (document_id, charge_id)"
@@ -105,6 +91,7 @@ def _issue(
         ),
         {"documents": [document for document, _ in of_charges], "charges": [charge for _, charge in of_charges]},
     )
+    return ids
 
 
 def take_numbers(connection: Connection, series: Sequence[tuple[str, str]], year: int) -> list[int]:

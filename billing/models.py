@@ -189,7 +189,7 @@ class DocumentCharge(Base):
 
     __tablename__ = "document_charge"
     document_id: Mapped[int] = mapped_column(ForeignKey("document.id"), primary_key=True)
-    charge_id: Mapped[int] = mapped_column(ForeignKey("charge.id"), primary_key=True)
+    charge_id: Mapped[int] = mapped_column(ForeignKey("charge.id"), primary_key=True, index=True)
 
 
 class DocumentSequence(Base):

@@ -7,9 +7,10 @@ from fractions import Fraction
 from sqlalchemy import Connection, Engine, text
 
 from billing.booked import write_charges
-from billing.document import issue_tax_documents, number_statements
+from billing.document import number_statements
 from billing.invoice_issue import issue_invoices
 from billing.invoice_item import OwnPart
+from billing.tax_issue import issue_tax_documents
 from closing.derive import MonthResult, Rated, rate_month, settle
 from closing.inputs import MonthInputs, gather
 from core.database import copy_rows

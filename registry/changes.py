@@ -15,8 +15,9 @@ Key = tuple[str, str]
 CHANGEABLE = {
     "party": {"name", "payee", "consortium", "representative", "address", "business_type", "business_item", "email"},
     "project": {"closes"},
+    "programme": {"tax_reason"},
 }
-SET_ONCE = {"agreement": {"terminated"}}
+SET_ONCE = {"agreement": {"terminated"}, "party": {"brn"}}
 GROWING = {
     "programme": {"grant_received", "interest", "transfer", "carry_over"}, "agreement": {"amendment"},
     "result": {"revenue"},

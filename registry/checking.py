@@ -150,6 +150,15 @@ def _programme(view: View, programme: Programme) -> Iterator[str]:
         if one.krw == 0:
             yield f".transfer[{number}].krw: 0원입니다 (zero)."
     yield from _carry_over(view, programme)
+    yield from _tax_reasons(programme)
+
+
+def _tax_reasons(programme: Programme) -> Iterator[str]:
+    taxes = {one.code: one.tax for one in programme.category}
+    yield from _twice("tax_reason", [one.category for one in programme.tax_reason])
+    for number, one in enumerate(programme.tax_reason, start=1):
+        if taxes.get(one.category, "taxable") == "taxable":
+            yield f".tax_reason[{number}]: '{one.category}': 면세나 영세 비목이 아닙니다 (not exempt or zero-rated)."
 
 
 def _carry_over(view: View, programme: Programme) -> Iterator[str]:

@@ -83,6 +83,7 @@ def _insert_programmes(connection: Connection, programmes: Iterable[Programme]) 
             ),
         )
         _insert_budget_records(connection, one.code, {name: getattr(one, name) for name in BUDGET_LISTS})
+        _set_tax_reasons(connection, one)
 
 
 def _programme_row(one: Programme) -> dict:
@@ -151,7 +152,7 @@ def _insert_permits(
 
 
 def _change(connection: Connection, changes: Plan) -> None:
-    apply: dict[str, Callable] = {"party": _change_party, "programme": _grow_programme, "project": _change_project}
+    apply: dict[str, Callable] = {"party": _change_party, "programme": _change_programme, "project": _change_project}
     for (kind, _), change in changes.changed.items():
         if kind in apply:
             apply[kind](connection, change.old, change.new)
@@ -160,11 +161,11 @@ def _change(connection: Connection, changes: Plan) -> None:
 def _change_party(connection: Connection, old: Party, new: Party) -> None:
     connection.execute(
         text(
-            "UPDATE party SET name = :name, representative = :representative,"
+            "UPDATE party SET name = :name, brn = :brn, representative = :representative,"
             " address = :address, business_type = :business_type, business_item = :business_item, email = :email"
             " WHERE code = :code"
         ),
-        _descriptive(new) | {"code": old.code},
+        _descriptive(new) | {"code": old.code, "brn": new.brn},
     )
     connection.execute(text("DELETE FROM party_payee WHERE party = :code"), {"code": old.code})
     connection.execute(text("DELETE FROM party_consortium WHERE party = :code"), {"code": old.code})
@@ -172,9 +173,20 @@ def _change_party(connection: Connection, old: Party, new: Party) -> None:
     _insert(connection, models.PartyConsortium, consortium_rows(new))
 
 
-def _grow_programme(connection: Connection, old: Programme, new: Programme) -> None:
+def _change_programme(connection: Connection, old: Programme, new: Programme) -> None:
     fresh = {name: added(getattr(old, name), getattr(new, name)) for name in BUDGET_LISTS}
     _insert_budget_records(connection, new.code, fresh)
+    _set_tax_reasons(connection, new)
+
+
+def _set_tax_reasons(connection: Connection, programme: Programme) -> None:
+    reasons = {one.category: one.reason for one in programme.tax_reason}
+    rows = [
+        {"programme": programme.code, "code": one.code, "reason": reasons.get(one.code)} for one in programme.category
+    ]
+    connection.execute(
+        text("UPDATE category SET tax_reason = :reason WHERE programme = :programme AND code = :code"), rows
+    )
 
 
 def _change_project(connection: Connection, old: Project, new: Project) -> None:

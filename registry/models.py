@@ -119,7 +119,10 @@ class Tier(Base):
 
 
 class Category(Base):
-    """A cost category (비목): whether the voucher may pay it, its tax type, and the meter whose usage it is."""
+    """A cost category (비목): whether the voucher may pay it, its tax type, and the meter whose usage it is.
+
+    `tax_reason`: the provision under which its supply is exempt or zero-rated.
+    """
 
     __tablename__ = "category"
     programme: Mapped[str] = mapped_column(ForeignKey("programme.code"), primary_key=True)
@@ -130,6 +133,7 @@ class Category(Base):
     meter: Mapped[str | None] = mapped_column(Text)
     __table_args__ = (
         CheckConstraint("tax IN ('taxable','exempt','zero')", name="tax"),
+    tax_reason: Mapped[str | None] = mapped_column(Text)
         CheckConstraint("meter IN ('gpu','storage')", name="meter"),
     )
 

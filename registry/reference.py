@@ -64,6 +64,13 @@ class Category(Table, kw_only=True):
     meter: Literal["gpu", "storage"] | None = None
 
 
+class TaxReason(Table, kw_only=True):
+    """Why supply of a category is exempt or zero-rated: the provision, as its tax documents name it."""
+
+    category: Code
+    reason: Name
+
+
 class Source(Table, kw_only=True):
     """A fund that shares the grant, in basis points."""
 
@@ -144,6 +151,7 @@ class Programme(Table, kw_only=True):
 
 class Payee(Table, kw_only=True):
     """The legal payee of a party, when it is another body; `from`: its first local day, left out: from the start."""
+    tax_reason: tuple[TaxReason, ...] = ()
 
     name: Name
     brn: str

@@ -208,7 +208,7 @@ def test_append_only__reference_data_can_be_changed_only_where_it_may(loaded):
     execute(loaded, "UPDATE party SET name = '새 이름' WHERE code = 'H1'")
     execute(loaded, "UPDATE project SET closes = '2026-01-01' WHERE code = 'P1'")
     for forbidden in (
-        "UPDATE party SET brn = NULL", "DELETE FROM party", "UPDATE project SET tier = 'medium'", "DELETE FROM project",
+        "UPDATE party SET kind = ''", "DELETE FROM party", "UPDATE project SET tier = 'medium'", "DELETE FROM project",
         "UPDATE tier SET grant_cap_krw = NULL", "UPDATE rate SET unit_price_krw = 1", "DELETE FROM rate",
         "UPDATE line_limit SET grant_limit_krw = 1", "DELETE FROM line_limit", "UPDATE account SET balance_krw = 0",
         "INSERT INTO account (programme, code, balance_krw) VALUES ('V25', 'x', 1)",
@@ -216,6 +216,13 @@ def test_append_only__reference_data_can_be_changed_only_where_it_may(loaded):
     ):  # fmt: skip
         with refused("42501", "permission denied"):
             execute(loaded, forbidden)
+
+
+def test_registration_number__is_added_once_and_never_changed(loaded):
+    execute(loaded, "UPDATE party SET brn = '101-82-79198' WHERE code = 'H2'")
+    for other in ("NULL", "'109-81-12710'"):
+        with refused("JS001", "never changed or deleted"):
+            execute(loaded, f"UPDATE party SET brn = {other} WHERE code = 'H2'")  # noqa: S608
 
 
 # ---------------------------------------------------------------- closed months
