@@ -147,11 +147,11 @@ class Programme(Table, kw_only=True):
     carry_over: tuple[CarryOver, ...] = ()
     drop_under_10_krw: bool = False
     due: Due = Due()
+    tax_reason: tuple[TaxReason, ...] = ()
 
 
 class Payee(Table, kw_only=True):
     """The legal payee of a party, when it is another body; `from`: its first local day, left out: from the start."""
-    tax_reason: tuple[TaxReason, ...] = ()
 
     name: Name
     brn: str
