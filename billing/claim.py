@@ -87,9 +87,15 @@ def draft_claim(
     return claim_number(hospital, year, number)
 
 
-def lock_claims(connection: Connection, hospital: str) -> None:
-    """Waits until no other transaction changes a claim of the hospital; held to the end of the transaction."""
-    connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('claims:' || :hospital))"), {"hospital": hospital})
+def lock_claims(connection: Connection, *hospitals: str) -> None:
+    """Waits until no other transaction changes a claim of the hospitals; held to the end of the transaction."""
+    connection.execute(
+        text(
+            "SELECT pg_advisory_xact_lock(hashtext('claims:' || hospital))"
+            " FROM unnest(CAST(:hospitals AS text[])) WITH ORDINALITY AS one (hospital, place) ORDER BY place"
+        ),
+        {"hospitals": sorted(set(hospitals))},
+    )
 
 
 def _chosen(connection: Connection, work: AcceptedWork, lines: Sequence[ClaimLine]) -> dict[int, ClaimLine]:

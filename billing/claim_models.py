@@ -70,18 +70,18 @@ class ClaimedLine(Base):
 
 
 class ClaimTransition(Base):
-    """A claim's way from one state to the next: who, when, why. Append-only; `by` empty: the payment of all of it."""
+    """A claim's way from one state to the next: who, when, why. Append-only; `moved_by` empty: all of it was paid."""
 
     __tablename__ = "claim_transition"
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
     claim_id: Mapped[int] = mapped_column(ForeignKey("claim.id"), index=True)
     from_state: Mapped[str] = mapped_column(Text)
     to_state: Mapped[str] = mapped_column(Text)
-    at: Mapped[datetime]
-    by: Mapped[str | None] = mapped_column(ForeignKey("user_account.name"))
+    moved_at: Mapped[datetime]
+    moved_by: Mapped[str | None] = mapped_column(ForeignKey("user_account.name"))
     reason: Mapped[str] = mapped_column(Text)
     __table_args__ = (
-        CheckConstraint("(to_state = 'paid') = (by IS NULL)", name="paid_by_payments"),
+        CheckConstraint("(to_state = 'paid') = (moved_by IS NULL)", name="paid_by_payments"),
         CheckConstraint("to_state <> 'rejected' OR btrim(reason) <> ''", name="rejected_with_reason"),
     )
 
@@ -107,8 +107,8 @@ class ClaimDecision(Base):
     dispute_id: Mapped[int | None] = mapped_column(ForeignKey("claim_dispute.id"), unique=True)
     decision: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
-    at: Mapped[datetime]
-    by: Mapped[str] = mapped_column(ForeignKey("user_account.name"))
+    decided_at: Mapped[datetime]
+    decided_by: Mapped[str] = mapped_column(ForeignKey("user_account.name"))
     __table_args__ = (
         Index("uq_claim_line_decision_first", "line_id", unique=True, postgresql_where=sql("dispute_id IS NULL")),
         Index("ix_claim_line_decision_line_id", "line_id"),

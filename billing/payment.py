@@ -7,6 +7,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, Engine, text
 
+from billing.claim_paid import mark_paid
 from billing.payment_account import Accounts, Match
 from billing.payment_file import PaymentRow, read_payments
 from core.errors import RuleRefused
@@ -50,6 +51,8 @@ def book_payments(
     matches = accounts.match_all(fresh)
     _refuse_frozen_refunds(connection, matches, source)
     booked = _book(connection, matches, listed, now)
+    for paid_in, hospitals in _paid_hospitals(matches).items():
+        mark_paid(connection, paid_in, hospitals, now)
     unmatched = tuple((row, match) for row, match in matches if isinstance(match, str))
     return ImportResult(rows=len(rows), booked=booked, already=already, unmatched=unmatched)
 
@@ -164,6 +167,15 @@ def _record(
             "now": now,
         },
     )
+
+
+def _paid_hospitals(matches: Sequence[tuple[PaymentRow, Match | str]]) -> dict[str, set[str]]:
+    """By programme, the hospitals that were paid: their claims may be paid in full by now."""
+    found: dict[str, set[str]] = {}
+    for row, match in matches:
+        if isinstance(match, Match) and row.account.startswith("payable:hospital:"):
+            found.setdefault(match.programme, set()).add(row.account.split(":")[2])
+    return found
 
 
 def _entry(row: PaymentRow, match: Match) -> NewEntry:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from sqlalchemy import Connection, Engine, text
 
 from billing.booked import write_charges
+from billing.claim_paid import mark_paid
 from billing.document import number_statements
 from billing.invoice_issue import issue_invoices
 from billing.invoice_item import OwnPart
@@ -106,6 +107,7 @@ def post(connection: Connection, context: Context) -> dict:
     _write_lines(connection, context, result.lines)
     _write_incentive(connection, context, result)
     ids = post_entries(connection, context.programme, context.month, result.entries, context.now)
+    mark_paid(connection, context.programme, {line.supplier for line in result.lines}, context.now)
     return {**_control(result), "entries": len(ids)}
 
 

@@ -27,6 +27,18 @@ class DueTerms:
         """The local day on which a month's payment order is paid out."""
         return working_day((month + 1).first.replace(day=self.payout_day))
 
+    def acceptance_due_on(self, performed_on: date) -> date:
+        """The local day by which delivered work is accepted or refused."""
+        return working_day(performed_on + timedelta(days=self.acceptance_days))
+
+    def decision_due_on(self, asked_on: date) -> date:
+        """The local day by which a claim that was submitted, or a dispute that was opened, is decided."""
+        return working_day(asked_on + timedelta(days=self.claim_days))
+
+    def dispute_due_on(self, decided_on: date) -> date:
+        """The last local day on which a refusal is disputed."""
+        return working_day(decided_on + timedelta(days=self.dispute_days))
+
 
 def due_terms(connection: Connection, programme: str) -> DueTerms:
     """The deadlines of a programme that is there."""

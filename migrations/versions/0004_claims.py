@@ -76,14 +76,18 @@ def upgrade() -> None:
         sa.Column("claim_id", sa.BigInteger(), nullable=False),
         sa.Column("from_state", sa.Text(), nullable=False),
         sa.Column("to_state", sa.Text(), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("by", sa.Text(), nullable=True),
+        sa.Column("moved_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("moved_by", sa.Text(), nullable=True),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.CheckConstraint("(to_state = 'paid') = (by IS NULL)", name=op.f("ck_claim_transition_paid_by_payments")),
+        sa.CheckConstraint(
+            "(to_state = 'paid') = (moved_by IS NULL)", name=op.f("ck_claim_transition_paid_by_payments")
+        ),
         sa.CheckConstraint(
             "to_state <> 'rejected' OR btrim(reason) <> ''", name=op.f("ck_claim_transition_rejected_with_reason")
         ),
-        sa.ForeignKeyConstraint(["by"], ["user_account.name"], name=op.f("fk_claim_transition_by_user_account")),
+        sa.ForeignKeyConstraint(
+            ["moved_by"], ["user_account.name"], name=op.f("fk_claim_transition_moved_by_user_account")
+        ),
         sa.ForeignKeyConstraint(["claim_id"], ["claim.id"], name=op.f("fk_claim_transition_claim_id_claim")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_claim_transition")),
     )
@@ -110,14 +114,16 @@ def upgrade() -> None:
         sa.Column("dispute_id", sa.BigInteger(), nullable=True),
         sa.Column("decision", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
-        sa.Column("at", sa.DateTime(timezone=True), nullable=False),
-        sa.Column("by", sa.Text(), nullable=False),
+        sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
+        sa.Column("decided_by", sa.Text(), nullable=False),
         sa.CheckConstraint(
             "btrim(reason) <> '' OR (decision = 'accepted' AND dispute_id IS NULL)",
             name=op.f("ck_claim_line_decision_refused_with_reason"),
         ),
         sa.CheckConstraint("decision IN ('accepted','refused')", name=op.f("ck_claim_line_decision_decision")),
-        sa.ForeignKeyConstraint(["by"], ["user_account.name"], name=op.f("fk_claim_line_decision_by_user_account")),
+        sa.ForeignKeyConstraint(
+            ["decided_by"], ["user_account.name"], name=op.f("fk_claim_line_decision_decided_by_user_account")
+        ),
         sa.ForeignKeyConstraint(
             ["dispute_id"], ["claim_dispute.id"], name=op.f("fk_claim_line_decision_dispute_id_claim_dispute")
         ),

@@ -66,7 +66,7 @@ CREATE FUNCTION check_claim_decider(actor text, of_claim claim) RETURNS void
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
   PERFORM check_claim_actor(actor, 'finance', of_claim.hospital);
-  IF EXISTS (SELECT 1 FROM claim_transition WHERE claim_id = of_claim.id AND to_state = 'submitted' AND by = actor) THEN
+  IF EXISTS (SELECT 1 FROM claim_transition WHERE claim_id = of_claim.id AND to_state = 'submitted' AND moved_by = actor) THEN
     RAISE EXCEPTION '% submitted this claim and cannot decide it', actor USING ERRCODE = 'JS001';
   END IF;
 END $$;
@@ -95,17 +95,17 @@ BEGIN
     RAISE EXCEPTION 'a claim that is % does not go from % to %', held.state, NEW.from_state, NEW.to_state USING ERRCODE = 'JS001';
   END IF;
   IF acting_role = 'hospital' THEN
-    PERFORM check_claim_actor(NEW.by, 'hospital', held.hospital);
+    PERFORM check_claim_actor(NEW.moved_by, 'hospital', held.hospital);
     IF NEW.to_state = 'submitted' AND NOT EXISTS (SELECT 1 FROM claim_line WHERE claim_id = held.id) THEN
       RAISE EXCEPTION 'a claim without a line is not submitted' USING ERRCODE = 'JS001';
     END IF;
   ELSIF acting_role = 'finance' THEN
-    PERFORM check_claim_decider(NEW.by, held);
+    PERFORM check_claim_decider(NEW.moved_by, held);
     IF decided_state(held.id) IS DISTINCT FROM NEW.to_state THEN
       RAISE EXCEPTION 'the decisions of its lines do not make the claim %', NEW.to_state USING ERRCODE = 'JS001';
     END IF;
     IF held.state <> 'submitted' AND NOT EXISTS (SELECT 1 FROM claim_line JOIN claim_line_decision last ON last.line_id = claim_line.id
-         WHERE claim_id = held.id AND dispute_id IS NOT NULL AND decision = 'accepted' AND last.at = NEW.at) THEN
+         WHERE claim_id = held.id AND dispute_id IS NOT NULL AND decision = 'accepted' AND last.decided_at = NEW.moved_at) THEN
       RAISE EXCEPTION 'a claim that is % changes by a dispute that was corrected only', held.state USING ERRCODE = 'JS001';
     END IF;
   ELSIF EXISTS (SELECT 1 FROM claim_line JOIN claim_dispute ON claim_dispute.line_id = claim_line.id WHERE claim_id = held.id
@@ -125,7 +125,7 @@ CREATE FUNCTION check_claim_decision() RETURNS trigger LANGUAGE plpgsql SECURITY
 DECLARE held claim;
 BEGIN
   SELECT claim.* INTO held FROM claim JOIN claim_line ON claim_line.claim_id = claim.id WHERE claim_line.id = NEW.line_id FOR UPDATE OF claim;
-  PERFORM check_claim_decider(NEW.by, held);
+  PERFORM check_claim_decider(NEW.decided_by, held);
   IF NEW.dispute_id IS NULL AND held.state <> 'submitted' THEN
     RAISE EXCEPTION 'a claim that is % is not decided', held.state USING ERRCODE = 'JS001';
   END IF;

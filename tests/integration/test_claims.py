@@ -1,45 +1,28 @@
 """Hospital claims: what can be claimed, drafted from accepted work, decided line by line, disputed, paid."""
 
 from dataclasses import replace
-from datetime import UTC, date, datetime
+from datetime import date, timedelta
 
 import pytest
 from sqlalchemy import text
 
+from billing import claim_action, claim_decision
 from billing.claim import claimable, draft_claim
 from core.errors import BadInput, RuleRefused
-from core.month import Month
+from tests.claiming import NOVEMBER, NOW, add_users, approved, drafted, part, state_of, submitted
 from tests.driven import World, event, work
 
-NOVEMBER = Month(2025, 11)
-NOW = datetime(2025, 12, 1, 3, tzinfo=UTC)
+VOID = event("usage.voided", "v-w2", ref="w2", reason="중복 보고", author="ops")
 
 
 @pytest.fixture
-def users(loaded):
-    """A user of each role, and one of another hospital."""
-    names = {"h1-1": ("hospital", "H1"), "h1-2": ("hospital", "H1"), "h2-1": ("hospital", "H2"),
-             "finance-1": ("finance", None), "finance-2": ("finance", None), "admin-1": ("admin", None),
-             "company-1": ("company", "C1"), "operator-1": ("operator", "OP"),
-             "auditor-1": ("auditor", None)}  # fmt: skip
-    with loaded.begin() as connection:
-        connection.execute(
-            text("INSERT INTO user_account (name, role, party, created_at) VALUES (:name, :role, :party, now())"),
-            [{"name": name, "role": role, "party": party} for name, (role, party) in names.items()],
-        )
-
-
-@pytest.fixture
-def claims(world, users):
-    """The small programme with November's work of H1: 10 studies on the 10th, 5 on the 12th, accepted in part."""
-    late = event("preparation.accepted", "b-w2", ref="w2", at="2025-12-02T05:00:00+09:00", by="company", quantity="2")
-    world.ingest(*work("w1", "L11", 10), *work("w2", "L11", 5, "2025-11-12")[:1], part("a-w2", "w2", "3"),
+def claims(world, loaded):
+    """November's work of H1: 10 studies accepted on the 10th, 3 of 5 on the 13th, the other 2 in December."""
+    add_users(loaded)
+    late = part("b-w2", "w2", "2", at="2025-12-02T05:00:00+09:00")
+    world.ingest(*work("w1", "L11", 10), work("w2", "L11", 5, "2025-11-12")[0], part("a-w2", "w2", "3"),
                  *work("x1", "L12", 7), late, now="2025-12-02T09:00:00+09:00")  # fmt: skip
     return world
-
-
-def part(name, ref, quantity, at="2025-11-13T05:00:00+09:00"):
-    return event("preparation.accepted", name, ref=ref, at=at, by="company", quantity=quantity)
 
 
 def test_claimable__is_accepted_work_of_the_month_priced_and_taxed_as_the_run_does(claims, engine):
@@ -50,6 +33,27 @@ def test_claimable__is_accepted_work_of_the_month_priced_and_taxed_as_the_run_do
     assert (second.work, second.quantity_milli, second.accepted_on) == ("w2", 3_000, date(2025, 11, 13))
     assert (second.unit_price_krw, second.supply_krw, second.vat_krw, second.tax) == (12_345, 37_035, 3_703, "taxable")
     assert [one.work for one in of_december] == ["w1", "w2", "w2/b-w2"]
+
+
+def test_claimable__has_the_keys_and_amounts_that_the_run_charges(claims, engine):
+    claims.pay("bank,deposit:P1,10000000", now="2025-11-05T09:00:00+09:00")
+    with engine.connect() as connection:
+        before = claimable(connection, "V25", "H1", NOVEMBER)
+    shown = claims.run("2025-11")
+    charged = {one["key"]: (one["amount_krw"], one["vat_krw"]) for one in shown["charges"]}
+    with engine.connect() as connection:
+        after = claimable(connection, "V25", "H1", NOVEMBER)
+    assert after == before
+    assert {f"{one.line}/{one.work}": (one.supply_krw, one.vat_krw) for one in before}.items() <= charged.items()
+
+
+def test_claimable__works_of_two_sources_that_share_their_id_are_told_apart(claims, engine):
+    twin = {**work("w1", "L11", 4)[0], "source": "/u"}
+    accepted = {**work("w1", "L11", 4)[1], "source": "/u"}
+    claims.ingest(twin, accepted, now="2025-12-02T09:00:00+09:00")
+    with engine.connect() as connection:
+        found = {one.work: one.quantity_milli for one in claimable(connection, "V25", "H1", NOVEMBER)}
+    assert found == {"w1": 10_000, "w1@/u": 4_000, "w2": 3_000}
 
 
 def test_draft__takes_its_work_and_the_next_number(claims, engine):
@@ -91,7 +95,133 @@ def test_draft__is_for_the_hospitals_own_users(claims, engine):
             claimable(connection, "V25", "C1", NOVEMBER)
 
 
-def test_claimable__work_without_a_rate_is_refused_with_its_list(loaded, users, tmp_path, jeongsan):
+def test_claimable__work_without_a_rate_is_refused_with_its_list(loaded, tmp_path, jeongsan):
     World(jeongsan, tmp_path).ingest(*work("x1", "L12", 7), now="2025-12-02T09:00:00+09:00")
     with loaded.connect() as connection, pytest.raises(RuleRefused, match="P1 · study/study · 2025-11-10"):
         claimable(connection, "V25", "H2", NOVEMBER)
+
+
+def test_approve__refuses_the_named_lines_and_frees_their_work(claims, engine):
+    with engine.begin() as connection:
+        number = submitted(connection)
+        decided = claim_decision.approve(connection, number, {"w2": "증빙 부족"}, "finance-1", NOW)
+        assert (decided.state, decided.refused) == ("partly_approved", {"L11/w2": "증빙 부족"})
+        assert [one.work for one in claimable(connection, "V25", "H1", NOVEMBER)] == ["w2"]
+        again = approved(connection, "w2")
+    with engine.connect() as connection:
+        assert (again, state_of(connection, again)) == ("CLM-H1-2025-000002", "approved")
+
+
+def test_approve__work_voided_or_amended_in_between_is_refused_line_by_line(claims, engine):
+    with engine.begin() as connection:
+        number = submitted(connection)
+    moved = event("usage.amended", "m-w1", ref="a-w1", reason="검수일 정정", author="ops",
+                  fields={"at": "2025-11-11T05:00:00+09:00"})  # fmt: skip
+    claims.ingest(VOID, moved, now="2025-12-02T10:00:00+09:00")
+    with engine.begin() as connection:
+        decided = claim_decision.approve(connection, number, {}, "finance-1", NOW)
+    assert (decided.state, list(decided.refused)) == ("rejected", ["L11/w1", "L11/w2"])
+    assert decided.refused["L11/w1"] == "검수일 2025-11-10 ≠ 2025-11-11 (accepted)"
+    assert "no acceptance" in decided.refused["L11/w2"]
+    with engine.begin() as connection:
+        claim_action.dispute(connection, number, [], "검수 확인", "h1-1", NOW)
+        with pytest.raises(RuleRefused, match="no acceptance"):
+            claim_decision.resolve(connection, number, [], True, "정정", "finance-1", NOW)
+
+
+def test_approve__refusing_every_line_rejects_the_claim(claims, engine):
+    with engine.begin() as connection:
+        number = submitted(connection, "w1")
+        decided = claim_decision.approve(connection, number, {"L11/w1": "중복"}, "finance-1", NOW)
+        assert (decided.state, decided.refused) == ("rejected", {"L11/w1": "중복"})
+        number = submitted(connection, "w2")
+        for unknown in ("w9", "L12/w2"):
+            with pytest.raises(BadInput, match="0건이 이 이름"):
+                claim_decision.approve(connection, number, {unknown: "?"}, "finance-1", NOW)
+        with pytest.raises(BadInput, match="사유를 적으세요"):
+            claim_decision.approve(connection, number, {"w2": " "}, "finance-1", NOW)
+
+
+def test_decide__nobody_decides_a_claim_that_he_submitted(claims, engine):
+    with engine.begin() as connection:
+        number = submitted(connection, "w1", by="admin-1")
+        for decide in (claim_decision.approve, claim_decision.reject):
+            with pytest.raises(RuleRefused, match="자기 청구를 심사할 수 없습니다"):
+                decide(connection, number, {} if decide is claim_decision.approve else "?", "admin-1", NOW)
+        claim_decision.reject(connection, number, "양식 오류", "admin-2", NOW)
+        claim_action.dispute(connection, number, ["w1"], "양식은 맞음", "h1-1", NOW)
+        with pytest.raises(RuleRefused, match="자기 청구를 심사할 수 없습니다"):
+            claim_decision.resolve(connection, number, ["w1"], True, "인정", "admin-1", NOW)
+
+
+def test_withdraw__frees_the_works_for_another_claim(claims, engine):
+    with engine.begin() as connection:
+        claim_action.withdraw(connection, submitted(connection), "다시 청구", "h1-2", NOW)
+        assert drafted(connection) == "CLM-H1-2025-000002"
+
+
+def test_dispute__corrected_makes_the_line_good_and_upheld_leaves_it_refused(claims, engine):
+    with engine.begin() as connection:
+        number = submitted(connection)
+        claim_decision.reject(connection, number, "증빙 없음", "finance-1", NOW)
+        assert claim_action.dispute(connection, number, [], "제출했음", "h1-1", NOW) == ["L11/w1", "L11/w2"]
+        assert claimable(connection, "V25", "H1", NOVEMBER) == []
+        decided = claim_decision.resolve(connection, number, ["w1"], True, "확인함", "finance-2", NOW)
+        assert decided.state == "partly_approved"
+        decided = claim_decision.resolve(connection, number, [], False, "w2 증빙은 없음", "finance-2", NOW)
+        assert (decided.state, decided.refused) == ("partly_approved", {"L11/w2": "w2 증빙은 없음"})
+        assert [one.work for one in claimable(connection, "V25", "H1", NOVEMBER)] == ["w2"]
+        with pytest.raises(RuleRefused, match="이미 이의를 신청했습니다"):
+            claim_action.dispute(connection, number, ["w2"], "다시", "h1-1", NOW)
+        with pytest.raises(RuleRefused, match="처리할 이의신청이 없습니다"):
+            claim_decision.resolve(connection, number, ["w2"], True, "다시", "finance-2", NOW)
+
+
+def test_dispute__is_open_until_the_last_day_and_closed_when_the_work_was_claimed_anew(claims, engine):
+    with engine.begin() as connection:
+        number = approved(connection, refusals=["w1", "w2"])
+        last_day = NOW + timedelta(days=14)  # 2025-12-15, a Monday
+        with pytest.raises(RuleRefused, match="이의신청 기한 2025-12-15"):
+            claim_action.dispute(connection, number, ["w1"], "늦음", "h1-1", last_day + timedelta(days=1))
+        again = drafted(connection, "w1")
+        with pytest.raises(RuleRefused, match="다른 청구에 들어 있는 작업"):
+            claim_action.dispute(connection, number, ["w1"], "다시", "h1-1", last_day)
+        claim_action.withdraw(connection, again, "", "h1-1", last_day)
+        assert claim_action.dispute(connection, number, ["w1"], "다시", "h1-1", last_day) == ["L11/w1"]
+
+
+def paid(world, *rows):
+    for row in rows:
+        world.pay(row, now="2025-12-10T09:00:00+09:00")
+
+
+def test_paid__once_what_was_settled_for_the_hospital_is_paid_in_full(claims, engine):
+    claims.pay("bank,deposit:P1,10000000", now="2025-11-05T09:00:00+09:00")
+    with engine.begin() as connection:
+        number = approved(connection)
+    claims.run("2025-11")
+    paid(claims, "agency,payable:hospital:H1:P1,136412")
+    with engine.connect() as connection:
+        assert state_of(connection, number) == "approved"
+    left = -claims.balances()["payable:hospital:H1:P1"]
+    paid(claims, f"bank,payable:hospital:H1:P1,{left}")
+    with engine.connect() as connection:
+        assert state_of(connection, number) == "paid"
+        rows = connection.execute(text("SELECT to_state, moved_by FROM claim_transition ORDER BY id")).all()
+    assert [tuple(row) for row in rows] == [("submitted", "h1-1"), ("approved", "finance-1"), ("paid", None)]
+
+
+def test_paid__what_is_held_stays_approved_and_what_was_paid_before_is_paid_at_once(claims, engine):
+    with engine.begin() as connection:
+        number = approved(connection, "w1")
+    claims.run("2025-11")  # without its deposit the project's supply is held
+    claims.pay("bank,deposit:P1,10000000", now="2025-12-05T09:00:00+09:00")
+    with engine.connect() as connection:
+        assert state_of(connection, number) == "approved"
+    claims.run("2025-12")
+    left = -claims.balances()["payable:hospital:H1:P1"]
+    paid(claims, f"bank,payable:hospital:H1:P1,{left}")
+    with engine.begin() as connection:
+        assert state_of(connection, number) == "paid"
+        late = approved(connection, "w2")
+        assert state_of(connection, late) == "paid"
