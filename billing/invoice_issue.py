@@ -74,13 +74,13 @@ def _store_items(connection: Connection, documents: Sequence[tuple[int, Sequence
     names = [name for name in InvoiceItem.__dataclass_fields__ if name != "service_month"]
     connection.execute(
         text(
-            "INSERT INTO document_item (document_id, position, kind, line, supplier, service_month, description,"
+            "INSERT INTO document_item (document_id, position, kind, line, supplier, service_month, key, description,"
             " quantity_base, unit, unit_price_krw, supply_krw, vat_krw, own_krw, remark)"
             " SELECT * FROM unnest(CAST(:documents AS bigint[]), CAST(:positions AS int[]), CAST(:kind AS text[]),"
             " CAST(:line AS text[]), CAST(:supplier AS text[]), CAST(:service_month AS date[]),"
-            " CAST(:description AS text[]), CAST(:quantity_base AS numeric[]), CAST(:unit AS text[]),"
-            " CAST(:unit_price_krw AS bigint[]), CAST(:supply_krw AS bigint[]), CAST(:vat_krw AS bigint[]),"
-            " CAST(:own_krw AS bigint[]), CAST(:remark AS text[]))"
+            " CAST(:key AS text[]), CAST(:description AS text[]), CAST(:quantity_base AS numeric[]),"
+            " CAST(:unit AS text[]), CAST(:unit_price_krw AS bigint[]), CAST(:supply_krw AS bigint[]),"
+            " CAST(:vat_krw AS bigint[]), CAST(:own_krw AS bigint[]), CAST(:remark AS text[]))"
         ),
         {
             **{name: [getattr(item, name) for _, _, item in rows] for name in names},

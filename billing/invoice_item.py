@@ -28,14 +28,15 @@ class OwnPart:
 class InvoiceItem:
     """An item in won: `own_krw` is what the company pays of it; `quantity_base` as in a charge line, None of a sum.
 
-    kind: that of its charges, or `self_pay`, `excess`, `deposit`. `remark`: why it corrects an earlier month, or what
-    of it is held.
+    kind: that of its charges, or `self_pay`, `excess`, `deposit`. `key`: that of its charges, a line's work as
+    `LINE/*`, empty of a sum. `remark`: why it corrects an earlier month, or what of it is held.
     """
 
     kind: str
     line: str | None
     supplier: str | None
     service_month: Month
+    key: str
     description: str
     quantity_base: int | None
     unit: str
@@ -86,6 +87,7 @@ def _of_charge(terms: ProgrammeTerms, month: Month, row: ChargeLine, labels: Map
     held = f"보류 {row.held_krw:,}원" if row.held_krw else ""
     return InvoiceItem(
         kind=row.kind, line=row.line, supplier=row.supplier, service_month=row.service_month,
+        key=f"{row.line}/*" if row.kind == "preparation" else row.key,
         description=_description(terms, row, labels), quantity_base=row.quantity_base, unit=row.unit,
         unit_price_krw=None if row.kind == "fee" else row.unit_price_krw, supply_krw=row.amount_krw,
         vat_krw=row.vat_krw, own_krw=own,
@@ -110,7 +112,8 @@ def _percent(bp: int) -> str:
 
 def _of_line(terms: ProgrammeTerms, month: Month, line: LineTerms, part: OwnPart, label: str) -> list[InvoiceItem]:
     beyond = "지원 한도 초과분" if terms.categories[line.category].voucher else "바우처로 지급하지 않는 비목"
-    said = f"바우처 {part.voucher_krw:,}원은 전담기관이 지급" if part.voucher_krw else ""
+    moves = "지급" if part.voucher_krw > 0 else "회수"
+    said = f"바우처 {abs(part.voucher_krw):,}원은 전담기관이 {moves}" if part.voucher_krw else ""
     return [
         _sum(month, "self_pay", f"자부담 {_percent(line.self_pay_bp)} ({label})", part.self_pay_krw, line, said),
         _sum(month, "excess", f"{beyond}, 기업 직접 부담 ({label})", part.excess_krw, line),
@@ -127,7 +130,7 @@ def _sum(
 ) -> InvoiceItem:
     return InvoiceItem(
         kind=kind, line=line.code if line else None, supplier=line.supplier if line else None, service_month=month,
-        description=description, quantity_base=None, unit="", unit_price_krw=None, supply_krw=0, vat_krw=0,
+        key="", description=description, quantity_base=None, unit="", unit_price_krw=None, supply_krw=0, vat_krw=0,
         own_krw=own_krw, remark=remark,
     )  # fmt: skip
 
@@ -136,8 +139,9 @@ def _merged(items: Sequence[InvoiceItem]) -> list[InvoiceItem]:
     """Charges of the same thing, month and price as one item; what came to nothing is left out."""
     found: dict[tuple, InvoiceItem] = {}
     for item in items:
-        key = (item.kind, item.line, item.service_month, item.description, item.unit, item.unit_price_krw, item.remark)
-        found[key] = _added(found[key], item) if key in found else item
+        same = (item.kind, item.line, item.service_month, item.key, item.description, item.unit, item.unit_price_krw,
+                item.remark)  # fmt: skip
+        found[same] = _added(found[same], item) if same in found else item
     return [item for item in found.values() if (item.supply_krw, item.vat_krw, item.own_krw) != (0, 0, 0)]
 
 

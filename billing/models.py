@@ -154,8 +154,9 @@ class DocumentItem(Base):
     """An item of a company invoice as issued, in won; the items sum to the document. Append-only.
 
     `own_krw` is what the company pays of it: of an agreement line's supply its VAT, of usage and fee supply and VAT;
-    the line's self-pay and excess, and the deposit drawn (negative), are items of their own. `quantity_base` as in
-    `charge`; `remark`: why it corrects an earlier service month.
+    the line's self-pay and excess, and the deposit drawn (negative), are items of their own. `key`: of its charges, a
+    line's work as `LINE/*`, empty of a sum; `quantity_base` as in `charge`; `remark`: why it corrects an earlier
+    service month.
     """
 
     __tablename__ = "document_item"
@@ -165,6 +166,7 @@ class DocumentItem(Base):
     line: Mapped[str | None] = mapped_column(Text)
     supplier: Mapped[str | None] = mapped_column(ForeignKey("party.code"))
     service_month: Mapped[date]
+    key: Mapped[str] = mapped_column(Text)
     description: Mapped[str] = mapped_column(Text)
     quantity_base: Mapped[Decimal | None]
     unit: Mapped[str] = mapped_column(Text)

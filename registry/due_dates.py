@@ -1,5 +1,6 @@
 """Due dates (domain.md §8): a programme's deadlines, moved to the next day on which Korean banks work."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date, timedelta
 
@@ -11,13 +12,17 @@ from core.month import Month
 
 @dataclass(frozen=True, kw_only=True)
 class DueTerms:
-    """A programme's deadlines (`due`): days of the following month, and numbers of local days."""
+    """A programme's deadlines (`due`): days of the following month, and numbers of local days.
+
+    `reminder_days`: days overdue from which an unpaid invoice is at reminder level 1, 2, …
+    """
 
     invoice_day: int
     payout_day: int
     acceptance_days: int
     claim_days: int
     dispute_days: int
+    reminder_days: Sequence[int]
 
     def invoice_due_on(self, month: Month) -> date:
         """The local day by which a month's invoice is paid."""
@@ -39,12 +44,16 @@ class DueTerms:
         """The last local day on which a refusal is disputed."""
         return working_day(decided_on + timedelta(days=self.dispute_days))
 
+    def reminder_level(self, overdue_days: int) -> int:
+        """The reminder level of an invoice that is so many days overdue: 0 before the first."""
+        return sum(days <= overdue_days for days in self.reminder_days)
+
 
 def due_terms(connection: Connection, programme: str) -> DueTerms:
     """The deadlines of a programme that is there."""
     row = connection.execute(
         text(
-            "SELECT invoice_day, payout_day, acceptance_days, claim_days, dispute_days FROM programme"
+            "SELECT invoice_day, payout_day, acceptance_days, claim_days, dispute_days, reminder_days FROM programme"
             " WHERE code = :programme"
         ),
         {"programme": programme},

@@ -10,6 +10,7 @@ from sqlalchemy import (
     ForeignKey,
     ForeignKeyConstraint,
     Identity,
+    Integer,
     Text,
     UniqueConstraint,
     func,
@@ -87,6 +88,7 @@ class Programme(Base):
     acceptance_days: Mapped[int] = mapped_column(server_default="14")
     claim_days: Mapped[int] = mapped_column(server_default="10")
     dispute_days: Mapped[int] = mapped_column(server_default="14")
+    reminder_days: Mapped[list[int]] = mapped_column(ARRAY(Integer), server_default="{1,15,30}")
     __table_args__ = (
         CheckConstraint("appropriation_krw >= 0 AND carry_in_krw >= 0", name="budget_not_negative"),
         CheckConstraint("fee_rate_bp BETWEEN 0 AND 10000 AND incentive_share_bp BETWEEN 0 AND 10000", name="rates"),

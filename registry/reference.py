@@ -111,13 +111,17 @@ class CarryOver(Table, kw_only=True):
 
 
 class Due(Table, kw_only=True):
-    """Deadlines: days of the month after (invoices, payouts), and numbers of days (acceptance test, claim, dispute)."""
+    """Deadlines: days of the month after (invoices, payouts), and numbers of days (acceptance test, claim, dispute).
+
+    `reminder_days`: after how many days overdue an unpaid invoice is at the next reminder level.
+    """
 
     invoice_day: Annotated[int, Meta(ge=1, le=28)] = 25
     payout_day: Annotated[int, Meta(ge=1, le=28)] = 25
     acceptance_days: Annotated[int, Meta(ge=1, le=365)] = 14
     claim_days: Annotated[int, Meta(ge=1, le=365)] = 10
     dispute_days: Annotated[int, Meta(ge=1, le=365)] = 14
+    reminder_days: Annotated[tuple[Annotated[int, Meta(ge=1, le=365)], ...], Meta(min_length=1)] = (1, 15, 30)
 
 
 class Programme(Table, kw_only=True):

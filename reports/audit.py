@@ -13,6 +13,7 @@ from registry.terms import programme_terms
 from registry.values import ProgrammeTerms
 from reports import audit_agreements as agreements
 from reports import audit_books as books
+from reports import audit_invoices as invoices
 from reports import audit_limits as limits
 from reports import audit_lines as lines
 from reports import audit_payments as payments
@@ -54,6 +55,7 @@ CHECKS = tuple(
         ("same work claimed twice", "WARN", work.alike),
         ("charge differs from the acceptance", "ERROR", work.charge_against_acceptance),
         ("document differs from its charges", "ERROR", payments.document_against_charges),
+        ("invoice differs from the receivable", "ERROR", invoices.invoice_against_receivable),
         ("payment differs from the settlement", "ERROR", payments.paid_too_much),
         ("payment differs from the settlement", "WARN", payments.not_yet_paid),
         ("payee is no party to the agreement", "ERROR", payments.other_payee),

@@ -38,6 +38,7 @@ def month_ties(
         *_matrix_ties(connection, terms, month),
         *_statement_ties(connection, terms, month, statements),
         _document_tie(connection, terms, month),
+        _invoice_tie(connection, terms, month),
         _cash_tie(connection, terms, month),
         *budget_ties(connection, terms, month),
         _books_tie(connection, terms),
@@ -260,6 +261,29 @@ def _document_tie(connection: Connection, terms: ProgrammeTerms, month: Month) -
     return Tie(
         name="문서 ↔ 채권", left_name="세금계산서·계산서 공급가액 + 세액", left=documents,
         right_name="채권 (기업)" if granted else "채권 (기업 + 전담기관)", right=receivables,
+    )  # fmt: skip
+
+
+def _invoice_tie(connection: Connection, terms: ProgrammeTerms, month: Month) -> Tie:
+    """What the items of the month's company invoices say, project by project, against the companies' receivables."""
+    rows = connection.execute(
+        text(
+            "SELECT coalesce(invoiced.project, booked.project) AS project, coalesce(invoiced.krw, 0) AS invoiced_krw,"
+            " coalesce(booked.krw, 0) AS booked_krw FROM (SELECT project, sum(own_krw)::bigint AS krw FROM document"
+            "   JOIN document_item ON document_id = document.id WHERE programme = :programme AND month = :month"
+            "   GROUP BY project) AS invoiced"
+            " FULL JOIN (SELECT split_part(account.code, ':', 3) AS project, sum(amount_krw)::bigint AS krw"
+            "   FROM posting JOIN entry ON entry.id = posting.entry_id JOIN account ON account.id = posting.account_id"
+            "   WHERE entry.programme = :programme AND month = :month AND kind = ANY(:kinds)"
+            "   AND starts_with(account.code, 'receivable:company:') GROUP BY 1) AS booked USING (project)"
+            " ORDER BY 1"
+        ),
+        {"programme": terms.code, "month": month.first, "kinds": [*CHARGING, "draw"]},
+    ).all()
+    return Tie(
+        name="청구서 ↔ 기업 채권", left_name="청구서 항목의 기업 부담", right_name="기업 채권 (선납 충당 후)",
+        left=sum(row.invoiced_krw for row in rows), right=sum(row.booked_krw for row in rows),
+        note=", ".join(row.project for row in rows if row.invoiced_krw != row.booked_krw),
     )  # fmt: skip
 
 

@@ -251,6 +251,7 @@ def upgrade() -> None:
         sa.Column("acceptance_days", sa.Integer(), server_default="14", nullable=False),
         sa.Column("claim_days", sa.Integer(), server_default="10", nullable=False),
         sa.Column("dispute_days", sa.Integer(), server_default="14", nullable=False),
+        sa.Column("reminder_days", sa.ARRAY(sa.Integer()), server_default="{1,15,30}", nullable=False),
         sa.CheckConstraint(
             "appropriation_krw >= 0 AND carry_in_krw >= 0", name=op.f("ck_programme_budget_not_negative")
         ),

@@ -44,6 +44,7 @@ def upgrade() -> None:
         sa.Column("line", sa.Text(), nullable=True),
         sa.Column("supplier", sa.Text(), nullable=True),
         sa.Column("service_month", sa.Date(), nullable=False),
+        sa.Column("key", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("quantity_base", sa.Numeric(), nullable=True),
         sa.Column("unit", sa.Text(), nullable=False),

@@ -122,6 +122,12 @@ PLANTED = [
      " WHERE kind = 'tax_invoice' AND issuer = 'H1' AND month = '2025-10-01'"], W11),
     ("ERROR", "document differs from its charges", ["DELETE FROM document_charge USING charge"
      " WHERE charge.id = charge_id AND key = 'L11/w11-2025-10'"], W11),
+    ("ERROR", "invoice differs from the receivable", ["UPDATE document_item SET own_krw = own_krw + 1"
+     " WHERE kind = 'self_pay' AND line = 'L21'"], "balance:receivable:company:P2@2025-10"),
+    ("ERROR", "invoice differs from the receivable", ["UPDATE document SET total_krw = total_krw - 1"
+     " WHERE kind = 'invoice' AND project = 'P1'"], "balance:receivable:company:P1@2025-10"),
+    ("ERROR", "invoice differs from the receivable", ["DELETE FROM document WHERE kind = 'invoice' AND project = 'P1'"],
+     "balance:receivable:company:P1@2025-10"),
     ("ERROR", "payment differs from the settlement", ["UPDATE posting SET amount_krw = amount_krw + 340000 FROM entry,"
      " account WHERE entry.id = entry_id AND account.id = account_id AND memo = 'agency pays H1 P1'"
      " AND code = 'payable:hospital:H1:P1'", "UPDATE posting SET amount_krw = amount_krw - 340000 FROM entry, account"

@@ -7,6 +7,10 @@ import pytest
 from core.month import Month
 from registry.due_dates import DueTerms, working_day
 
+DUE = DueTerms(
+    invoice_day=25, payout_day=27, acceptance_days=14, claim_days=10, dispute_days=14, reminder_days=(1, 15, 30)
+)
+
 
 @pytest.mark.parametrize(
     ("day", "paid"),
@@ -25,6 +29,9 @@ def test_working_day__skips_weekends_and_holidays(day, paid):
 
 
 def test_due__is_the_day_of_the_month_after():
-    due = DueTerms(invoice_day=25, payout_day=27, acceptance_days=14, claim_days=10, dispute_days=14)
-    assert due.invoice_due_on(Month(2025, 11)) == date(2025, 12, 26)
-    assert due.payout_due_on(Month(2025, 11)) == date(2025, 12, 29)
+    assert DUE.invoice_due_on(Month(2025, 11)) == date(2025, 12, 26)
+    assert DUE.payout_due_on(Month(2025, 11)) == date(2025, 12, 29)
+
+
+def test_reminder__its_level_grows_with_the_days_overdue():
+    assert [DUE.reminder_level(days) for days in (0, 1, 14, 15, 29, 30, 400)] == [0, 1, 1, 2, 2, 3, 3]
