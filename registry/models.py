@@ -133,9 +133,9 @@ class Category(Base):
     voucher: Mapped[bool]
     tax: Mapped[str] = mapped_column(Text)
     meter: Mapped[str | None] = mapped_column(Text)
+    tax_reason: Mapped[str | None] = mapped_column(Text)
     __table_args__ = (
         CheckConstraint("tax IN ('taxable','exempt','zero')", name="tax"),
-    tax_reason: Mapped[str | None] = mapped_column(Text)
         CheckConstraint("meter IN ('gpu','storage')", name="meter"),
     )
 
