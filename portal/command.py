@@ -119,12 +119,12 @@ def _answer(function: Callable[..., Answer], call: Call, arguments: dict) -> Ans
         problem = f"데이터베이스에 연결할 수 없습니다 (the database cannot be reached): {error.orig}"
         return _refusal(ServerUnreachable(problem))
     except DBAPIError as error:
-        return _refusal(_rule_of(error, error.orig))
+        return _refusal(rule_of(error, error.orig))
     except psycopg.Error as error:
-        return _refusal(_rule_of(error, error))
+        return _refusal(rule_of(error, error))
 
 
-def _rule_of(error: Exception, cause: BaseException | None) -> JeongsanError:
+def rule_of(error: Exception, cause: BaseException | None) -> JeongsanError:
     """The rule that the database enforced, by SQL or by COPY; anything else is a fault of ours and goes on as it is."""
     state = getattr(cause, "sqlstate", None)
     if state == "JS001":
