@@ -13,9 +13,14 @@ from billing.payment_file import PaymentRow, read_payments
 from core.errors import RuleRefused
 from core.month import Month, kst_day
 from ledger import books
-from ledger.journal import NewEntry
+from ledger.journal import NewEntry, combined
 
 FROZEN = ("deposit:", "advance:")
+OF_ROW = "bank:"  # how the reference of a payment begins that a bank statement's row was booked as
+ON_STATEMENT = (
+    "은행 거래내역에서 같은 날, 같은 계정, 같은 금액으로 이미 기장했습니다. 다른 건이면 거래내역으로 가져오세요 "
+    "(booked from a bank statement already; another one comes with a row of its own)"
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,16 +50,61 @@ def book_payments(
     """Books payments once per channel and reference, within the caller's transaction; `source` (a file's name, Stripe)
     and each row's line say in a refusal which row is meant. Raises RuleRefused as `import_payments` does.
     """
-    connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('jeongsan:payments'))"))
+    lock_payments(connection)
     fresh, listed, already = _known(connection, rows, source)
     accounts = Accounts.read(connection, [row.account for row in rows], programme)
-    matches = accounts.match_all(fresh)
+    matches = _but_doubles(connection, accounts.match_all(fresh))
     _refuse_frozen_refunds(connection, matches, source)
     booked = _book(connection, matches, listed, now)
     for paid_in, hospitals in _paid_hospitals(matches).items():
         mark_paid(connection, paid_in, hospitals, now)
     unmatched = tuple((row, match) for row, match in matches if isinstance(match, str))
     return ImportResult(rows=len(rows), booked=booked, already=already, unmatched=unmatched)
+
+
+def lock_payments(connection: Connection) -> None:
+    """Waits until no other transaction books payments; held to the end of the transaction."""
+    connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('jeongsan:payments'))"))
+
+
+def move_payments(
+    connection: Connection, taken: PaymentRow, given: Sequence[PaymentRow], programme: str, now: datetime
+) -> None:
+    """Moves what `taken` takes back from its account to the accounts of `given`, in one entry: their cash sums to zero,
+    so that none moves. Within the caller's transaction; raises RuleRefused where an account cannot take its part.
+    """
+    rows = [taken, *given]
+    matches = Accounts.read(connection, [row.account for row in rows], programme).match_all(rows)
+    refused = [f"{row.account}: {match}" for row, match in matches if isinstance(match, str)]
+    if refused:
+        raise RuleRefused("\n".join(refused))
+    _refuse_frozen_refunds(connection, matches, taken.reference)
+    entry = NewEntry(
+        kind="payment", memo=", ".join(match.memo for _, match in matches),
+        reference=f"payment:{taken.channel}:{taken.reference}",
+        postings=combined(posting for _, match in matches for posting in match.postings.items()),
+    )  # fmt: skip
+    month = books.open_month(connection, programme, kst_day(taken.paid_at))
+    (entry_id,) = books.post(connection, programme, month, [entry], now)
+    _record(connection, matches, {row.key: entry_id for row in rows}, now)
+
+
+def _but_doubles(
+    connection: Connection, matches: Sequence[tuple[PaymentRow, Match | str]]
+) -> list[tuple[PaymentRow, Match | str]]:
+    """The matches, but without those that a bank statement has booked already: same day, account and amount."""
+    asked = {row.key: row for row, _ in matches if row.channel == "bank" and not row.reference.startswith(OF_ROW)}
+    found = connection.execute(
+        text(
+            "SELECT DISTINCT account, amount_krw, CAST(paid_at AT TIME ZONE 'Asia/Seoul' AS date) AS day FROM payment"
+            " WHERE channel = 'bank' AND entry_id IS NOT NULL AND starts_with(reference, :ours)"
+            " AND account = ANY(:accounts)"
+        ),
+        {"ours": OF_ROW, "accounts": sorted({row.account for row in asked.values()})},
+    )
+    booked = {(row.account, row.amount_krw, row.day) for row in found}
+    doubles = {key for key, row in asked.items() if (row.account, row.amount_krw, kst_day(row.paid_at)) in booked}
+    return [(row, ON_STATEMENT if row.key in doubles else match) for row, match in matches]
 
 
 def _known(
@@ -69,12 +119,13 @@ def _known(
         ),
         {"channels": [row.channel for row in rows], "references": [row.reference for row in rows]},
     ).all()
-    known = {(one.channel, one.reference): tuple(one[2:6]) for one in found}
+    known = {(one.channel, one.reference): _compared(one.channel, tuple(one[2:6])) for one in found}
     done = {(one.channel, one.reference) for one in found if one.entry_id is not None}
     fresh: dict[tuple[str, str], PaymentRow] = {}
     already, refused = 0, []
     for row in rows:
-        if known.setdefault(row.key, row.content) != row.content:
+        compared = _compared(row.channel, row.content)
+        if known.setdefault(row.key, compared) != compared:
             refused.append(
                 f"{file}:{row.line}: {row.channel} '{row.reference}': 이미 다른 내용으로 기록된 번호입니다 "
                 "(other content under a used reference)."
@@ -87,6 +138,12 @@ def _known(
         raise RuleRefused("\n".join(refused))
     listed = {(one.channel, one.reference) for one in found} - done
     return list(fresh.values()), listed, already
+
+
+def _compared(channel: str, content: tuple) -> tuple:
+    """What must be the same under a used reference. Webhook, poll and file tell a Stripe payment's instant and payer in
+    their own ways, so there account and amount decide (contract.md §5)."""
+    return content[1:3] if channel == "stripe" else content
 
 
 def _refuse_frozen_refunds(

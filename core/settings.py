@@ -25,6 +25,14 @@ class Settings:
     kafka_ssl_certfile: str = ""
     kafka_ssl_keyfile: str = ""
     kafka_ssl_password: str = ""
+    stripe_api_key: str = ""
+    stripe_api_base: str = ""
+    stripe_webhook_secret: str = ""
+
+    @property
+    def stripe_live(self) -> bool:
+        """Whether Stripe's key is for real money: what it calls live mode."""
+        return self.stripe_api_key.startswith(("sk_live_", "rk_live_"))
 
     @classmethod
     def from_environment(cls, environment: Mapping[str, str] = os.environ) -> "Settings":
@@ -44,4 +52,7 @@ class Settings:
             kafka_ssl_certfile=environment.get("KAFKA_SSL_CERTFILE", ""),
             kafka_ssl_keyfile=environment.get("KAFKA_SSL_KEYFILE", ""),
             kafka_ssl_password=environment.get("KAFKA_SSL_PASSWORD", ""),
+            stripe_api_key=environment.get("STRIPE_API_KEY", ""),
+            stripe_api_base=environment.get("STRIPE_API_BASE", ""),
+            stripe_webhook_secret=environment.get("STRIPE_WEBHOOK_SECRET", ""),
         )
