@@ -1,0 +1,66 @@
+"""Bad uploads of a claim's sheet: a clear answer each, in bounded time and memory, and never a crash."""
+
+import time
+import tracemalloc
+
+import pytest
+
+from billing.claim_check import check
+from billing.claim_reader import read_upload
+from billing.claim_sheet import marked
+from core.errors import BadInput
+from tests.claim_files import CELLS, FILES, FORM, LINES, OTHERS, many_rows, upload
+
+GOOD = upload()
+
+
+def test_table__is_of_sixty_or_more_uploads():
+    names = [bad.name for bad in (*FILES, *CELLS)]
+    assert len(names) >= 60
+    assert len(set(names)) == len(names)
+
+
+@pytest.mark.parametrize("bad", FILES, ids=lambda bad: bad.name)
+def test_bad_file__is_refused_as_a_whole_with_what_is_wrong_and_what_to_do(bad):
+    content = bad.made(GOOD)
+    started = time.monotonic()
+    with pytest.raises(BadInput) as refused:
+        read_upload(content, "claim.xlsx", FORM)
+    assert bad.says in str(refused.value)
+    assert all(problem.startswith("claim.xlsx: ") and len(problem) < 500 for problem in refused.value.problems)
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("bad", CELLS, ids=lambda bad: bad.name)
+def test_bad_cell__is_named_with_what_is_wrong_and_comes_back_marked(bad):
+    started = time.monotonic()
+    checked = check(read_upload(bad.made(GOOD), "claim.xlsx", FORM), LINES, OTHERS)
+    found = {one.cell: one for one in checked.findings}
+    assert bad.says in found[bad.cell].korean
+    assert len(str(found[bad.cell])) < 500
+    again = check(read_upload(marked(FORM, checked), "claim.xlsx", FORM), LINES, OTHERS)
+    shown_now = {"a hidden row", "a row of no height"}
+    forgotten = shown_now | {"another VAT typed over the formula", "a file that counts from 1904"}
+    assert bad.name in forgotten or bad.cell in {one.cell for one in again.findings}
+    assert time.monotonic() - started < 5
+
+
+@pytest.mark.parametrize("name", ["a zip bomb", "10^5 rows", "a billion laughs", "a number of a million digits"])
+def test_hostile_file__is_answered_in_little_memory(name):
+    content = next(bad for bad in (*FILES, *CELLS) if bad.name == name).made(GOOD)
+    tracemalloc.start()
+    try:
+        check(read_upload(content, "claim.xlsx", FORM), LINES, OTHERS)
+    except BadInput:
+        pass
+    finally:
+        _, peak_bytes = tracemalloc.get_traced_memory()
+        tracemalloc.stop()
+    assert peak_bytes < 100 << 20
+
+
+def test_many_rows__are_not_read_to_their_end():
+    started = time.monotonic()
+    with pytest.raises(BadInput, match="B209"):
+        read_upload(many_rows(GOOD), "claim.xlsx", FORM)
+    assert time.monotonic() - started < 1
