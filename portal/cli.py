@@ -16,6 +16,7 @@ MODULES = {
     "year-end": "year_end", "forecast": "forecast", "results": "results",
     "agreement": "agreements", "held": "agreements",
     "audit": "audit", "balances": "books", "payments": "books", "trace": "books", "export": "export", "seal": "seal",
+    "payees": "payees", "payouts": "payouts",
     "invoices": "invoices", "stripe": "stripe",
     "user": "users",
 }  # fmt: skip

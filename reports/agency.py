@@ -48,7 +48,6 @@ LINES = (
     Column(title="구분", kind="code", width=7),
     Column(title="비고", kind="text", width=15),
 )
-ACCOUNT = "전담기관 등록 계좌"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +159,8 @@ def _payees_table(document: Document, form: Form, figures: Figures, asked: Seque
 
 
 def _payee_row(figures: Figures, position: int, one: Request) -> Row:
-    name, brn = figures.parties[one.payee].payee
+    party = figures.parties[one.payee]
+    name, brn = party.payee
     back = one.recovered_krw > 0
     lines = [
         f"line:{figures.month}/{line.line}"
@@ -168,7 +168,7 @@ def _payee_row(figures: Figures, position: int, one: Request) -> Row:
         if _payee(figures, line) == one.payee and line.moved
     ]
     return Row(
-        values=[str(position), name, brn or "", ACCOUNT, one.project, one.paid_krw, one.recovered_krw,
+        values=[str(position), name, brn or "", party.paid_to, one.project, one.paid_krw, one.recovered_krw,
                 "정정분 회수" if back else f"선금 {one.offset_krw:,}원 충당" if one.offset_krw else ""],
         ref=", ".join(lines) or f"balance:payable:hospital:{one.payee}:{one.project}@{figures.month}",
         item=f"{name} {one.project}", amber=back,

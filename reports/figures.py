@@ -24,7 +24,8 @@ OPERATOR_KINDS = ("gpu", "cpu", "storage", "fee")
 
 @dataclass(frozen=True, kw_only=True)
 class Party:
-    """A party as a statement names it; the payee is the one who is paid (domain.md §1)."""
+    """A party as a statement names it; the payee is the one who is paid (domain.md §1), to `account`: bank and masked
+    number, None where none was approved."""
 
     code: str
     kind: str
@@ -32,11 +33,17 @@ class Party:
     brn: str | None
     payee_name: str | None
     payee_brn: str | None
+    account: str | None = None
 
     @property
     def payee(self) -> tuple[str, str | None]:
         """Name and registration number of the legal payee."""
         return (self.payee_name, self.payee_brn) if self.payee_name else (self.name, self.brn)
+
+    @property
+    def paid_to(self) -> str:
+        """The account that it is paid to: bank and masked number, or whose record has it."""
+        return self.account or "전담기관 등록 계좌"
 
     @property
     def titled(self) -> str:

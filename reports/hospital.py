@@ -135,7 +135,7 @@ class _Statement:
             ("수신(공급기관)", receiver.titled, 4), ("발행일", date_text(figures.closed_on), 2),
             ("정산 기간", period_text(figures.month.first, figures.month.last), 2),
         )  # fmt: skip
-        form.labels(("수취인(예금주)", payee, 4), ("계좌", "전담기관 등록 계좌", 2), ("발행", sender.titled, 2))
+        form.labels(("수취인(예금주)", payee, 4), ("계좌", receiver.paid_to, 2), ("발행", sender.titled, 2))
         paid, recovered = sum(row.values[2] for row in self.payers), sum(row.values[3] for row in self.payers)
         form.amount("지급 예정액", amount_text(paid))
         if recovered:

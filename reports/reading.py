@@ -2,10 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import replace
-from datetime import date
+from datetime import date, datetime
 
 from sqlalchemy import Connection, Row, text
 
+from billing.bank_account import APPROVED
 from core.errors import RuleRefused
 from core.month import Month, kst_day
 from registry.terms import programme_terms
@@ -34,7 +35,7 @@ def read_figures(connection: Connection, programme: str, month: Month, version: 
         )
     }
     if version is None:
-        named, terms = named_now(connection, programme, month), programme_terms(connection, programme)
+        named, terms = named_now(connection, programme, month, run.frozen_at), programme_terms(connection, programme)
     else:
         named, terms = _named_by(connection, programme, month, version), programme_terms(connection, programme, month)
     projects = {code: project for code, project in terms.projects.items() if code in named.projects}
@@ -69,17 +70,21 @@ def _months(terms: ProgrammeTerms, month: Month, marks: Mapping[Month, int]) -> 
     return found
 
 
-def named_now(connection: Connection, programme: str, month: Month) -> Row:
-    """The parties as they are called now, with the legal payee in force on the month's last day, and the projects."""
+def named_now(connection: Connection, programme: str, month: Month, at: datetime) -> Row:
+    """The parties as they are called now, with the legal payee in force on the month's last day and, masked, the bank
+    account that was approved by the instant `at` and in force on its local day; and the projects.
+    """
     return connection.execute(
         text(
-            "SELECT coalesce((SELECT jsonb_agg(to_jsonb(named) ORDER BY code) FROM ("
-            "  SELECT code, kind, party.name, party.brn, payee.name AS payee_name, payee.brn AS payee_brn FROM party"
+            "SELECT coalesce((SELECT jsonb_agg(to_jsonb(named) ORDER BY code) FROM ("  # noqa: S608
+            "  SELECT code, kind, party.name, party.brn, payee.name AS payee_name, payee.brn AS payee_brn,"
+            "   bank || ' ' || masked_number(account_number) AS account FROM party"
             "  LEFT JOIN LATERAL (SELECT name, brn FROM party_payee WHERE party = code AND since <= :last"
-            "   ORDER BY since DESC LIMIT 1) payee ON true) named), '[]') AS parties,"
+            f"   ORDER BY since DESC LIMIT 1) payee ON true LEFT JOIN ({APPROVED}) approved ON approved.party = code"
+            " ) named), '[]') AS parties,"
             " ARRAY(SELECT code FROM project WHERE programme = :programme ORDER BY code) AS projects"
         ),
-        {"programme": programme, "last": month.last},
+        {"programme": programme, "last": month.last, "day": kst_day(at), "at": at},
     ).one()
 
 

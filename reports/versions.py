@@ -29,14 +29,15 @@ class Reissue:
 
 
 def keep_first_version(connection: Connection, programme: str, month: Month, at: datetime) -> None:
-    """Keeps how parties are called and which projects there are, as the run documents the month."""
+    """Keeps how parties are called, their approved accounts (masked) and which projects there are, as the run documents
+    the month; `at` is its freeze."""
     _keep(connection, programme, month, 1, RUN, "run", at)
 
 
 def _keep(
     connection: Connection, programme: str, month: Month, version: int, reason: str, by: str, at: datetime
 ) -> None:
-    named = named_now(connection, programme, month)
+    named = named_now(connection, programme, month, at)
     connection.execute(
         insert(StatementVersion).values(
             programme=programme, month=month.first, version=version, reason=reason, issued_by=by, issued_at=at,

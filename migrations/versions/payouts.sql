@@ -9,6 +9,10 @@ BEGIN
   END LOOP;
 END $$;
 
+-- What is shown of an account number anywhere but in the file for the payer.
+CREATE FUNCTION masked_number(account_number text) RETURNS text LANGUAGE sql IMMUTABLE PARALLEL SAFE
+  AS $$ SELECT '***-***-' || right(replace(account_number, '-', ''), 4) $$;
+
 -- The number is checked here and not by a constraint: a constraint's refusal would say the whole row.
 CREATE FUNCTION check_payee_account() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE newest integer; who record;
@@ -98,9 +102,9 @@ BEGIN
   IF EXISTS (SELECT 1 FROM new_rows JOIN payment_order USING (programme, month, version)) THEN
     RAISE EXCEPTION 'a payment order is complete when it is made: nothing is added to it' USING ERRCODE = 'JS001';
   END IF;
-  IF EXISTS (SELECT 1 FROM new_rows row LEFT JOIN payee_account_decision decided
-               ON decided.party = row.party AND decided.version = row.account_version AND decided.decision = 'approved'
-              WHERE row.account_version IS NOT NULL AND decided.party IS NULL) THEN
+  IF EXISTS (SELECT 1 FROM new_rows new_row LEFT JOIN payee_account_decision decided
+               ON decided.party = new_row.party AND decided.version = new_row.account_version AND decided.decision = 'approved'
+              WHERE new_row.account_version IS NOT NULL AND decided.party IS NULL) THEN
     RAISE EXCEPTION 'a payment is ordered to an approved account only' USING ERRCODE = 'JS001';
   END IF;
   RETURN NULL;
