@@ -27,7 +27,7 @@ SHARED_PLACE = Path("/var/lib/jeongsan")
 SERVER_SETTINGS = {
     "listen_addresses": "127.0.0.1",
     "unix_socket_directories": "",
-    "max_connections": "120",
+    "max_connections": "200",
     "shared_buffers": "512MB",
     "max_wal_size": "4GB",
     "work_mem": "64MB",
