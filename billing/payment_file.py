@@ -53,8 +53,8 @@ def read_payments(path: Path) -> list[PaymentRow]:
     except UnicodeDecodeError as error:
         problem = f"{path.name}: UTF-8이 아닙니다. 'CSV UTF-8' 형식으로 저장하세요 (not UTF-8, byte {error.start})."
         raise BadInput(problem) from None
-    records = _records(text, path.name)
-    _, header = next(records, (1, []))
+    lines = records(text, path.name)
+    _, header = next(lines, (1, []))
     if sorted(header) != sorted(COLUMNS):
         raise BadInput(
             f"{path.name}:1: 첫 줄이 맞지 않습니다: {','.join(header) or '비어 있음'}. "
@@ -62,7 +62,7 @@ def read_payments(path: Path) -> list[PaymentRow]:
         )
     rows: list[PaymentRow] = []
     problems: list[str] = []
-    for line, record in records:
+    for line, record in lines:
         place = f"{path.name}:{line}"
         if len(record) != len(header):
             problems.append(
@@ -79,9 +79,9 @@ def read_payments(path: Path) -> list[PaymentRow]:
     return rows
 
 
-def _records(text: str, file: str) -> Iterator[tuple[int, list[str]]]:
-    """Each record with the line that it starts on; empty lines are left out."""
-    reader = csv.reader(text.splitlines(keepends=True), strict=True)
+def records(text: str, file: str, delimiter: str = ",") -> Iterator[tuple[int, list[str]]]:
+    """Each record with the line that it starts on; empty lines are left out. Raises BadInput where it is no CSV."""
+    reader = csv.reader(text.splitlines(keepends=True), delimiter=delimiter, strict=True)
     while True:
         line = reader.line_num + 1
         try:
