@@ -44,7 +44,7 @@ def import_statement(engine: Engine, path: Path, bank_map: BankMap, now: datetim
     with engine.begin() as connection:
         lock_payments(connection)
         fresh = _store(connection, statement, bank_map.account, now)
-        decisions = _decided(connection, fresh)
+        decisions = _decided(connection, fresh, now)
         record(connection, [_outcome(one, 1) for one in decisions], now)
     return StatementResult(
         account=bank_map.account, rows=len(statement.rows), fresh=len(fresh),
@@ -67,7 +67,7 @@ def match_again(engine: Engine, now: datetime) -> Mapping[str, int]:
         known = {row.id: row for row in waiting}
         changed = [
             one
-            for one in _decided(connection, [movement(row) for row in waiting])
+            for one in _decided(connection, [movement(row) for row in waiting], now)
             if (one.state, shown(one.candidates)) != (known[one.movement.id].state, known[one.movement.id].candidates)
         ]
         record(connection, [_outcome(one, known[one.movement.id].records + 1) for one in changed], now)
@@ -116,8 +116,8 @@ def _store(connection: Connection, statement: Statement, account: str, now: date
     return [movement(row) for row in stored]
 
 
-def _decided(connection: Connection, movements: Sequence[Movement]) -> list[Decision]:
+def _decided(connection: Connection, movements: Sequence[Movement], now: datetime) -> list[Decision]:
     if not movements:
         return []
     days = [kst_day(one.at) for one in movements]
-    return decide(movements, read_targets(connection), read_earlier(connection, min(days), max(days)))
+    return decide(movements, read_targets(connection, now), read_earlier(connection, min(days), max(days)))

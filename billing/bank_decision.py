@@ -44,7 +44,7 @@ def confirm(
         elif shares:
             parts, payments = _parts(connection, row, shares, programme), []
         else:
-            parts, payments = _only_candidate(row)
+            parts, payments = _only_candidate(row, programme)
         if any(part.account == SUSPENSE for part in parts):
             raise RuleRefused("가수금은 `bank suspend` 로 사유와 함께 기장합니다 (use `bank suspend`, with a reason).")
         state = "partial" if _leaves_open(connection, parts) else "booked"
@@ -148,14 +148,15 @@ def _parts(connection: Connection, row: Row, shares: Sequence[Share], programme:
     return parts
 
 
-def _only_candidate(row: Row) -> tuple[list[Part], list[int]]:
+def _only_candidate(row: Row, programme: str | None) -> tuple[list[Part], list[int]]:
     if len(row.candidates) != 1:
         raise BadInput(
             f"{row.id}: 후보가 {len(row.candidates)}개입니다. --as, --invoice 또는 --payment 로 정하세요 "
             "(say what it is: not exactly one candidate)."
         )
     (only,) = row.candidates
-    return [Part(**part) for part in only["parts"]], [only["payment_id"]] if only["payment_id"] else []
+    parts = [Part(**part | {"programme": part["programme"] or programme}) for part in only["parts"]]
+    return parts, [only["payment_id"]] if only["payment_id"] else []
 
 
 def _payment(connection: Connection, row: Row, reference: str) -> int:

@@ -57,7 +57,7 @@ class Target:
     is paid; `incoming`: whether it is collected. `splits`: the parts where one movement is of several programmes.
     """
 
-    programme: str
+    programme: str | None
     account: str
     label: str
     open_krw: int
@@ -211,8 +211,9 @@ class _Book:
 
     def _references(self, text: str) -> Iterator[tuple[str, bool]]:
         """The known references that stand in a text in full, as words of it; and whether the text ends with one."""
-        if not any(head in unicodedata.normalize("NFKC", text).upper() for head in self.heads):
-            return  # nearly every text of an export: looked at letter by letter only where one may stand
+        plain = reference_key(text)
+        if not any(head in plain for head in self.heads):
+            return  # as of nearly every text of an export
         squeezed, begins, ends = _words(text)
         for length in self.lengths:
             for start in range(len(squeezed) - length + 1):

@@ -121,7 +121,7 @@ side AS (
     starts_with(entry.reference, 'run:') AND entry.kind <> 'draw' AS charged,
     max(account.code) FILTER (WHERE starts_with(account.code, 'payable:hospital:')) OVER (PARTITION BY entry.id) AS due
   FROM entry JOIN posting ON posting.entry_id = entry.id JOIN account ON account.id = posting.account_id
-  LEFT JOIN payment ON payment.entry_id = entry.id
+  LEFT JOIN (SELECT DISTINCT entry_id, paid_at FROM payment) AS payment ON payment.entry_id = entry.id
   WHERE entry.programme = :programme
     AND (starts_with(entry.reference, 'run:') OR coalesce(payment.paid_at, entry.recorded_at) <= :until)
 ), part AS (
@@ -201,7 +201,7 @@ WITH leg AS (
   SELECT entry.number, account.code, posting.amount_krw, coalesce(sum(posting.amount_krw)
     FILTER (WHERE account.code = 'receivable:agency') OVER (PARTITION BY entry.id), 0) AS agency_krw
   FROM entry JOIN posting ON posting.entry_id = entry.id JOIN account ON account.id = posting.account_id
-  LEFT JOIN payment ON payment.entry_id = entry.id
+  LEFT JOIN (SELECT DISTINCT entry_id, paid_at FROM payment) AS payment ON payment.entry_id = entry.id
   WHERE entry.programme = :programme AND NOT starts_with(entry.reference, 'run:')
     AND coalesce(payment.paid_at, entry.recorded_at) <= :until
 ), refunding AS (

@@ -57,13 +57,17 @@ SELECT ARRAY[stripe_payout.id] AS ids, stripe_payout.amount_krw AS stripe_krw,
  GROUP BY stripe_payout.id HAVING sum(stripe_movement.amount_krw - fee_krw) IS DISTINCT FROM stripe_payout.amount_krw
  ORDER BY 1
 """
+# A bank row that several programmes share is booked as a payment of each.
 BANK = """
 WITH paid AS (
   SELECT id, amount_krw, row_number() OVER (PARTITION BY amount_krw ORDER BY arrives_on, id) AS place
     FROM stripe_payout WHERE status = 'paid' AND arrives_on <= :day),
+came AS (
+  SELECT min(reference) AS id, sum(amount_krw)::bigint AS amount_krw, min(paid_at) AS at
+    FROM payment WHERE channel = 'bank' AND account = 'cash:stripe' AND entry_id IS NOT NULL AND paid_at < :until
+   GROUP BY CASE WHEN starts_with(reference, 'bank:') THEN split_part(reference, ':', 2) ELSE reference END),
 received AS (
-  SELECT reference AS id, amount_krw, row_number() OVER (PARTITION BY amount_krw ORDER BY paid_at, id) AS place
-    FROM payment WHERE channel = 'bank' AND account = 'cash:stripe' AND entry_id IS NOT NULL AND paid_at < :until)
+  SELECT id, amount_krw, row_number() OVER (PARTITION BY amount_krw ORDER BY at, id) AS place FROM came)
 SELECT ARRAY[coalesce(paid.id, received.id)] AS ids, paid.amount_krw AS stripe_krw, received.amount_krw AS other_krw
   FROM paid FULL JOIN received ON received.amount_krw = paid.amount_krw AND received.place = paid.place
  WHERE paid.id IS NULL OR received.id IS NULL ORDER BY 1

@@ -285,3 +285,44 @@ def test_import__a_bad_export_counts_in_nothing(bank):
     answer = bank.imported(f"2025-12-04,5,{INVOICE},나래", "2025-12-05,x,?,?", exit_code=2)
     assert answer["messages"][0].startswith("export.csv:3: amount 'x': 원 단위 정수가 아닙니다.")
     assert bank("list") == {"rows": [], "totals": {}, "suspense": []}
+
+
+# ---------------------------------------------------------------- what goes out, and what Stripe pays out
+
+
+def test_order__a_transfer_that_names_its_row_is_booked_and_one_that_only_fits_waits(bank):
+    order = bank.call("payouts", "order", "2025-11", "--programme", "V25", "--by", "finance-1", now=NOW)
+    rows = {row["account"]: row for row in order["rows"] if row["payer"] == "settlement"}
+    hospital, incentive = rows["payable:hospital:H1:P1"], rows["payable:incentive:H2"]
+    answer = bank.imported(
+        f"2025-12-08,-{hospital['amount_krw']},PO-V25-202511-{hospital['number']},첫째병원",
+        f"2025-12-08,-{incentive['amount_krw']},참여유인,둘째병원", "2025-12-09,-5,이체,둘째병원",
+        f"2025-12-09,-{hospital['amount_krw']},PO-V25-202511-{hospital['number']},첫째병원",
+    )  # fmt: skip
+    assert answer["states"] == {"booked": 1, "proposed": 1, "unmatched": 1, "double": 1}
+    (proposed,) = bank.rows("--state", "proposed")
+    bank("confirm", proposed["id"], *BY)
+    paid = {
+        row["account"]: row["paid_krw"] for row in bank.call("payouts", "list", "--programme", "V25", now=NOW)["rows"]
+    }
+    assert (paid["payable:hospital:H1:P1"], paid["payable:incentive:H2"]) == (
+        hospital["amount_krw"], incentive["amount_krw"],
+    )  # fmt: skip
+
+
+def test_stripe__a_payout_is_proposed_by_its_sum_and_booked_from_the_banks_side_once(bank, owner):
+    bank.call("payments", "import", bank.file("stripe,receivable:company:P1,1000"), now=NOW)
+    with owner.begin() as connection:
+        connection.execute(
+            text(
+                "INSERT INTO stripe_payout (id, amount_krw, status, arrives_on, created_at, automatic)"
+                " VALUES ('po_1', 970, 'paid', '2025-12-08', '2025-12-06', true)"
+            )
+        )
+    line = "2025-12-08,970,정산,STRIPE PAYMENTS"
+    assert bank.imported(line, "2025-12-09,970,정산,STRIPE PAYMENTS")["states"] == {"proposed": 2}
+    first = bank.rows()[0]
+    assert [one["label"] for one in first["candidates"]] == ["po_1"]
+    bank("confirm", first["id"], *BY)
+    assert (bank.balance("cash:stripe"), bank.balance("cash:bank")) == (30, CASH + 970)
+    assert bank("match") == {"changed": {"unmatched": 1}}
