@@ -1,6 +1,6 @@
 """Hospital claims (청구, domain.md §8): what can be claimed of a month, and a draft of it with a number of its own."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import asdict
 from datetime import datetime
 
@@ -11,7 +11,7 @@ from billing.claim_models import Claim, ClaimedLine
 from billing.claim_state import claim_number
 from billing.claim_work import AcceptedWork, accepted_work, differences
 from billing.document import take_numbers
-from core.errors import RuleRefused
+from core.errors import BadInput, RuleRefused
 from core.month import Month, kst_day
 from registry.users import acting
 
@@ -85,6 +85,26 @@ def draft_claim(
         [{"claim_id": claim_id, "accept_seq": seq, **asdict(line)} for seq, line in chosen.items()],
     )
     return claim_number(hospital, year, number)
+
+
+def draft_works(
+    connection: Connection, programme: str, hospital: str, month: Month, works: Collection[str], by: str, now: datetime
+) -> str:
+    """Drafts a claim of what can be claimed: of the works named `LINE/WORK`, or of all when none is named.
+
+    Raises BadInput for a work that cannot be claimed, and as `draft_claim` does.
+    """
+    lines = {f"{one.line}/{one.work}": one for one in claimable(connection, programme, hospital, month)}
+    unknown = [
+        f"'{one}': 청구할 수 있는 작업이 아닙니다. `jeongsan claims claimable` 로 찾으세요 "
+        "(not among what can be claimed)."
+        for one in works
+        if one not in lines
+    ]
+    if unknown:
+        raise BadInput(*unknown)
+    chosen = [line for name, line in lines.items() if not works or name in works]
+    return draft_claim(connection, programme, hospital, month, chosen, by, now)
 
 
 def lock_claims(connection: Connection, *hospitals: str) -> None:

@@ -17,7 +17,7 @@ MODULES = {
     "agreement": "agreements", "held": "agreements",
     "audit": "audit", "balances": "books", "payments": "books", "trace": "books", "export": "export", "seal": "seal",
     "payees": "payees", "payouts": "payouts",
-    "invoices": "invoices", "stripe": "stripe", "bank": "bank",
+    "claims": "claims", "invoices": "invoices", "stripe": "stripe", "bank": "bank",
     "user": "users",
 }  # fmt: skip
 

@@ -47,11 +47,16 @@ def test_wsgi__builds_the_application_without_a_database():
     assert done.stdout.split() == ["portal.app", "False"]
 
 
+def leaves(command):
+    """The commands of a group and of the groups within it; a command that is none, itself."""
+    if not hasattr(command, "commands"):
+        return [command]
+    return [leaf for one in command.commands.values() for leaf in leaves(one)]
+
+
 @pytest.mark.parametrize("name", sorted(MODULES))
 def test_commands__each_explains_itself_and_takes_json(name):
-    command = main.get_command(None, name)
-    leaves = command.commands.values() if hasattr(command, "commands") else [command]
-    for leaf in leaves:
+    for leaf in leaves(main.get_command(None, name)):
         assert leaf.help, leaf.name
         assert "--json" in [option for parameter in leaf.params for option in parameter.opts], leaf.name
 
