@@ -126,8 +126,8 @@ moved AS (
     LEFT JOIN stripe_refund ON refund_id = source
     LEFT JOIN stripe_part ON stripe_part.charge_id = source OR stripe_part.id = stripe_refund.part_id
    GROUP BY payout_id, programme)
-SELECT paid.id, paid.amount_krw, (SELECT coalesce(jsonb_object_agg(programme, krw) FILTER (WHERE programme IS NOT NULL), '{}')
-         FROM moved
+SELECT paid.id, paid.amount_krw,
+       (SELECT coalesce(jsonb_object_agg(programme, krw) FILTER (WHERE programme IS NOT NULL), '{}') FROM moved
          WHERE payout_id = paid.id HAVING bool_and(programme IS NOT NULL) AND sum(krw) = paid.amount_krw) AS shares
   FROM paid LEFT JOIN counted USING (amount_krw) WHERE place > coalesce(places, 0) ORDER BY paid.id
 """

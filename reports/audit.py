@@ -12,6 +12,7 @@ from metering.usage import last_mark
 from registry.terms import programme_terms
 from registry.values import ProgrammeTerms
 from reports import audit_agreements as agreements
+from reports import audit_bank as bank
 from reports import audit_books as books
 from reports import audit_invoices as invoices
 from reports import audit_limits as limits
@@ -60,6 +61,8 @@ CHECKS = tuple(
         ("payment differs from the settlement", "WARN", payments.not_yet_paid),
         ("payee is no party to the agreement", "ERROR", payments.other_payee),
         ("payee is no party to the agreement", "WARN", payments.unknown_payee),
+        ("suspense differs from its rows", "ERROR", bank.suspense_against_rows),
+        ("suspense older than 30 days", "WARN", bank.suspense_waiting),
         ("recovery due from hospital", "WARN", lines.recoveries),
         ("year-end bulk spending", "WARN", limits.year_end_bulk),
         ("G below its target", "ERROR", lines.grant_below_share),

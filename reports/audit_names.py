@@ -21,6 +21,8 @@ CHECK_NAMES = {
     "invoice differs from the receivable": "청구서와 채권의 차이",
     "payment differs from the settlement": "지급과 정산의 차이",
     "payee is no party to the agreement": "협약 당사자가 아닌 수취인",
+    "suspense differs from its rows": "가수금과 거래의 차이",
+    "suspense older than 30 days": "30일 넘은 가수금",
     "recovery due from hospital": "병원 회수 대상",
     "year-end bulk spending": "연말 몰아 쓰기",
     "G below its target": "집행 미달",

@@ -87,6 +87,20 @@ W11 = "charge:2025-10/P1/2025-10/preparation/L11/w11-2025-10"
 W12 = "charge:2025-10/P1/2025-10/preparation/L12/w12-2025-10"
 W21 = "charge:2025-10/P2/2025-10/preparation/L21/w21-2025-10"
 
+# C2's first payment as it would stand in suspense: in the books, then as a bank row that was put there.
+IN_SUSPENSE = [
+    "INSERT INTO account (programme, code) VALUES ('AUD', 'suspense:bank')",
+    "UPDATE posting SET account_id = (SELECT id FROM account WHERE code = 'suspense:bank') WHERE (entry_id, account_id)"
+    " = (SELECT min(entry_id), account_id FROM posting JOIN entry ON entry.id = entry_id JOIN account ON account.id ="
+    " account_id WHERE code = 'receivable:company:P2' AND kind = 'payment' GROUP BY account_id)",
+    "INSERT INTO bank_row (id, statement_id, line, digest, account, at, amount_krw, memo, counterparty, number, raw)"
+    " SELECT 1, 1, 1, '', '', paid_at, amount_krw, '', counterparty, '', '[]' FROM payment"
+    " WHERE account = 'receivable:company:P2' ORDER BY paid_at LIMIT 1",
+    "INSERT INTO bank_match (id, row_id, number, state, candidates, reason, decided_by, decided_at)"
+    " VALUES (1, 1, 1, 'suspense', '[]', 'x', 'x', now())",
+    "INSERT INTO bank_part SELECT 1, id FROM payment WHERE account = 'receivable:company:P2' ORDER BY paid_at LIMIT 1",
+]
+
 # (level, check), what is planted, a reference that must be among those of the finding.
 PLANTED = [
     ("ERROR", "VAT inside the grant", ["UPDATE line_settlement SET total_voucher_krw = total_voucher_krw + 340000"
@@ -135,6 +149,8 @@ PLANTED = [
      " AND code = 'receivable:agency'"], "balance:payable:hospital:H1:P1@2025-12"),
     ("ERROR", "payee is no party to the agreement", ["UPDATE line_settlement SET supplier = 'H2'"
      " WHERE line = 'L11' AND month = '2025-12-01'"], "line:2025-12/L11"),
+    ("ERROR", "suspense differs from its rows", IN_SUSPENSE[:2], "balance:suspense:bank@2025-11"),
+    ("WARN", "suspense older than 30 days", IN_SUSPENSE, "entry:AUD/"),
     ("ERROR", "G below its target", ["UPDATE line_settlement SET total_voucher_krw = total_voucher_krw - 1"
      " WHERE line = 'L11' AND month = '2025-12-01'"], "line:2025-12/L11"),
     ("WARN", "project below its tier's rule", ["UPDATE line_limit SET grant_limit_krw = 0 FROM agreement_line"
