@@ -30,5 +30,8 @@ def invoice_against_receivable(scope: Scope) -> Iterator[Found]:
             f"{row.booked_krw:,}원이 서로 다릅니다.",
             english=f"{row.project} invoice {name}: KRW {row.total_krw:,}; its items sum to KRW {row.items_krw:,}, KRW "
             f"{row.booked_krw:,} are booked as receivable.",
-            refs=(f"balance:receivable:company:{row.project}@{scope.month}",),
+            refs=(
+                f"balance:receivable:company:{row.project}@{scope.month}",
+                *([f"invoice:{name}"] if row.kind else []),
+            ),
         )

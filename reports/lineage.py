@@ -1,19 +1,18 @@
 """`trace`: from a figure to the charge rows, the usage and the events behind it, and back (domain.md §9)."""
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import replace
 from fractions import Fraction
 from hashlib import sha256
 from pathlib import Path
 
-from sqlalchemy import Connection, Row, text
+from sqlalchemy import Connection, Row
 
-from billing.booked import charge_line
-from billing.charge import ChargeLine
+from billing.invoice import NUMBER, parse_number
 from core.errors import BadInput
 from core.month import Month
 from metering import usage
-from reports.month import charge_reference
+from reports.lineage_rows import Booked, Books, Found, booked, require
 from reports.ties import decimal_text
 from reports.trace import locate
 from reports.workbook import addresses, cell_value
@@ -24,41 +23,6 @@ OPERATOR_USAGE = (
     " AND (line IS NULL OR supplier = (SELECT operator FROM programme WHERE programme.code = charge.programme))"
 )
 USAGE_UNITS = {"gpu": ("gpu_s", 10**9), "cpu": ("core_s", 10**9), "storage": ("byte_s", 10**6)}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Books:
-    """Where a reference is looked up: in the books of one programme, or of every programme that has it."""
-
-    connection: Connection
-    programme: str | None
-
-    def rows(self, sql: str, values: Mapping) -> Sequence[Row]:
-        """The rows of a query, which may ask for `:only`, the one programme or null."""
-        return self.connection.execute(text(sql), {**values, "only": self.programme}).all()
-
-
-@dataclass(frozen=True, kw_only=True)
-class Booked:
-    """A charge row and the month that booked it."""
-
-    month: Month
-    row: ChargeLine
-    mark: int
-
-    @property
-    def reference(self) -> str:
-        """Its id in every output."""
-        return charge_reference(self.month, self.row)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Found:
-    """What a reference stands for: its amount in won, the references above it, the charge rows below it."""
-
-    amount_krw: int | None
-    parents: Sequence[str] = ()
-    charges: Sequence[Booked] = ()
 
 
 def trace(connection: Connection, reference: str, programme: str | None = None) -> dict:
@@ -75,6 +39,8 @@ def trace(connection: Connection, reference: str, programme: str | None = None) 
         return _event(books, reference, rest)
     elif kind in FOLLOW and rest:
         found = _followed(books, reference)
+    elif NUMBER.fullmatch(reference):
+        kind, found = "invoice", _invoice(books, reference)
     else:
         known = ", ".join(f"{name}:" for name in sorted([*FOLLOW, "event"]))
         raise BadInput(f"'{reference}': 참조번호가 아닙니다. {known} 또는 FILE.xlsx!SHEET!CELL (not a reference).")
@@ -109,21 +75,6 @@ def _used(charges: Sequence[Booked]) -> list[Booked]:
     return list({one.reference: one for one in charges}.values())
 
 
-def _booked(books: Books, where: str, values: Mapping) -> list[Booked]:
-    """Charge rows by a condition of this module's own, in the order they were booked."""
-    rows = books.rows(
-        "SELECT charge.*, intake_mark FROM charge JOIN month_run USING (programme, month)"  # noqa: S608
-        f" WHERE ({where}) AND charge.programme = coalesce(:only, charge.programme) ORDER BY charge.id",
-        values,
-    )
-    return [Booked(month=Month.of(row.month), row=charge_line(row), mark=row.intake_mark) for row in rows]
-
-
-def _require(reference: str, found: Iterable) -> None:
-    if not list(found):
-        raise BadInput(f"'{reference}': 장부에 없는 참조번호입니다 (nothing is booked under it).")
-
-
 def _charge(books: Books, rest: str) -> Found:
     month, project, service, kind, key = (*rest.split("/", 4), "", "", "", "", "")[:5]
     at = {"month": Month.parse(month).first, "project": project, "kind": kind, "key": key}
@@ -140,16 +91,16 @@ def _charge(books: Books, rest: str) -> Found:
     if key.endswith("/*"):  # all work of an agreement line
         at["key"] = key.removesuffix("*")
         where.append("starts_with(key, :key)")
-    found = _booked(books, " AND ".join(where), at)
+    found = booked(books, " AND ".join(where), at)
     if "*" not in rest:
-        _require(f"charge:{rest}", found)
+        require(f"charge:{rest}", found)
     parents = {f"line:{month}/{one.row.line}" for one in found if one.row.line is not None}
     parents |= {reference for one in found for reference in _entries_of(books, one)}
     below = found
     for project, service in sorted(
         {(one.row.project, one.row.service_month) for one in found if one.row.kind == "fee"}
     ):
-        below = below + _booked(
+        below = below + booked(
             books,
             "month <= :month AND project = :project AND service_month = :service AND line IS NOT NULL",
             {"month": Month.parse(month).first, "project": project, "service": service.first},
@@ -175,18 +126,18 @@ def _line(books: Books, rest: str) -> Found:
         " FROM line_settlement WHERE month = :month AND line = :line AND programme = coalesce(:only, programme)",
         at,
     )
-    _require(f"line:{rest}", rows)
+    require(f"line:{rest}", rows)
     return Found(
         amount_krw=sum(row.supply_krw for row in rows),
         parents=[f"matrix:{month}/{source}/{row.use}" for row in rows for source in ("voucher", "self_pay")],
-        charges=_booked(books, "month = :month AND line = :line", at),
+        charges=booked(books, "month = :month AND line = :line", at),
     )
 
 
 def _entry(books: Books, rest: str) -> Found:
     programme, _, number = rest.rpartition("/")
     row = _one_entry(books, programme, number)
-    _require(f"entry:{rest}", [row] if row else [])
+    require(f"entry:{rest}", [row] if row else [])
     return Found(
         amount_krw=row.debit_krw, parents=[f"balance:{code}@{row.month:%Y-%m}" for code in row.codes],
         charges=_charges_of_entry(books, programme, row.reference),
@@ -212,15 +163,15 @@ def _charges_of_entry(books: Books, programme: str, reference: str) -> list[Book
     here = "charge.programme = :programme AND month = :month AND "
     match kind:
         case "settle" | "draw":
-            return _booked(books, here + "line = :of", at)
+            return booked(books, here + "line = :of", at)
         case "gpu" | "cpu" | "storage" | "fee":
-            return _booked(books, here + "line IS NULL AND kind = :kind AND project = :of", {**at, "kind": kind})
+            return booked(books, here + "line IS NULL AND kind = :kind AND project = :of", {**at, "kind": kind})
         case "infra":
-            return _booked(books, here + "payee = :of", at)
+            return booked(books, here + "payee = :of", at)
         case "pool":
-            return _booked(books, here + "kind = 'fee'", at)
+            return booked(books, here + "kind = 'fee'", at)
         case "incentive":
-            return _booked(books, here + "kind = 'preparation' AND supplier = :of", at)
+            return booked(books, here + "kind = 'preparation' AND supplier = :of", at)
     return []
 
 
@@ -238,13 +189,34 @@ def _balance(books: Books, rest: str) -> Found:
         or account.startswith("budget:")
         or books.rows("SELECT 1 FROM account WHERE code = :account", {"account": account})
     )
-    _require(f"balance:{rest}", [known] if known else [])  # a programme without a budget has no budget accounts
+    require(f"balance:{rest}", [known] if known else [])  # a programme without a budget has no budget accounts
     charges = [one for row in rows for one in _charges_of_entry(books, row.programme, row.reference)]
     return Found(
         amount_krw=sum(row.amount_krw for row in rows),
         parents=[f"entry:{row.programme}/{row.number}" for row in rows],
         charges=charges,
     )
+
+
+def _invoice(books: Books, rest: str) -> Found:
+    """A company invoice or credit note by its number: what it says, and the charges that it bills."""
+    names = ("kind", "issuer", "year", "number")
+    rows = books.rows(
+        "SELECT id, month, project, total_krw FROM document WHERE kind = :kind AND issuer = :issuer AND year = :year"
+        " AND number = :number AND programme = coalesce(:only, programme)",
+        dict(zip(names, parse_number(rest), strict=True)),
+    )
+    require(f"invoice:{rest}", rows)
+    (row,) = rows
+    billed = "SELECT line FROM document_item WHERE document_id = :id"
+    return Found(
+        amount_krw=row.total_krw,
+        parents=[f"balance:receivable:company:{row.project}@{row.month:%Y-%m}"],
+        charges=booked(
+            books, f"month = :month AND project = :project AND (line IS NULL OR line IN ({billed}))",
+            {"month": row.month, "project": row.project, "id": row.id},
+        ),
+    )  # fmt: skip
 
 
 def _matrix(books: Books, rest: str) -> Found:
@@ -257,10 +229,10 @@ def _matrix(books: Books, rest: str) -> Found:
         "total": "true",
         "*": "true" if source == "company_direct" else "line IS NOT NULL",
     }
-    charges = _booked(books, f"month = :month AND {conditions.get(use, 'supplier = :use')}", at)
+    charges = booked(books, f"month = :month AND {conditions.get(use, 'supplier = :use')}", at)
     if use not in conditions:  # a supplier without a charge in the month stands in the matrix with zero
         known = "SELECT 1 FROM agreement_line WHERE supplier = :use LIMIT 1"
-        _require(f"matrix:{rest}", charges or books.rows(known, at))
+        require(f"matrix:{rest}", charges or books.rows(known, at))
     return Found(amount_krw=None, parents=[f"tie:{month}"], charges=charges)
 
 
@@ -272,19 +244,19 @@ def _incentive(books: Books, rest: str) -> Found:
         " AND programme = coalesce(:only, programme)",
         at,
     )
-    charges = _booked(books, "month = :month AND supplier = :hospital AND kind = 'preparation'", at)
+    charges = booked(books, "month = :month AND supplier = :hospital AND kind = 'preparation'", at)
     return Found(amount_krw=row.krw, parents=[f"balance:payable:incentive:{hospital}@{month}"], charges=charges)
 
 
 def _budget(books: Books, rest: str) -> Found:
     month = rest.split("/")[0]
-    charges = _booked(books, "month <= :month AND line IS NOT NULL", {"month": Month.parse(month).first})
+    charges = booked(books, "month <= :month AND line IS NOT NULL", {"month": Month.parse(month).first})
     return Found(amount_krw=None, parents=[f"balance:budget:available@{month}"], charges=charges)
 
 
 def _tie(books: Books, rest: str) -> Found:
     month = rest.split("/")[0]
-    return Found(amount_krw=None, charges=_booked(books, "month = :month", {"month": Month.parse(month).first}))
+    return Found(amount_krw=None, charges=booked(books, "month = :month", {"month": Month.parse(month).first}))
 
 
 def _nothing_below(_books: Books, _rest: str) -> Found:
@@ -297,6 +269,7 @@ FOLLOW = {
     "line": _line,
     "entry": _entry,
     "balance": _balance,
+    "invoice": _invoice,
     "matrix": _matrix,
     "incentive": _incentive,
     "budget": _budget,
@@ -380,9 +353,9 @@ def _event(books: Books, reference: str, rest: str) -> dict:
     event = usage.event_by_identity(books.connection, source, identity)
     if event is None:
         raise BadInput(f"'{reference}': 저장된 이벤트가 아닙니다 (no stored event): event:SOURCE#ID")
-    charges = _booked(books, "work_seq = :seq OR accept_seq = :seq", {"seq": event.seq})
+    charges = booked(books, "work_seq = :seq OR accept_seq = :seq", {"seq": event.seq})
     if event.meters:
-        charges += _booked(
+        charges += booked(
             books,
             "project = :project AND kind = ANY(:meters) AND description = :key"
             " AND service_month BETWEEN :first AND :last",

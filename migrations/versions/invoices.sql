@@ -42,6 +42,19 @@ CREATE TRIGGER complete AFTER INSERT ON document_item REFERENCING NEW TABLE AS n
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON document_item
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+-- A payment that names an invoice is one of the project that it bills.
+CREATE FUNCTION check_named_invoice() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+  IF NOT EXISTS (SELECT 1 FROM document WHERE id = NEW.document_id AND total_krw IS NOT NULL
+                   AND 'receivable:company:' || project = NEW.account) THEN
+    RAISE EXCEPTION 'payment % %: % is not the receivable of the invoice that it names', NEW.channel, NEW.reference, NEW.account
+      USING ERRCODE = 'JS001';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER named_invoice AFTER INSERT ON payment FOR EACH ROW WHEN (NEW.document_id IS NOT NULL)
+  EXECUTE FUNCTION check_named_invoice();
+
 GRANT SELECT, INSERT ON document_item TO jeongsan_rights;
 
 ALTER TABLE document_item ENABLE ROW LEVEL SECURITY;

@@ -73,6 +73,9 @@ def test_invoice__corrections_stand_apart_with_the_month_that_they_belong_to(jeo
         ("2025-11", "fee", -291_023, -320_125, "공급가액 정정"),
     ]  # fmt: skip
     assert shown["total_krw"] == 1_499_609
+    for reference in ("INV-OP-2026-000001", "invoice:INV-OP-2026-000001"):
+        traced = jeongsan("trace", reference)
+        assert (traced["amount_krw"], len(traced["charges"]), len(traced["events"]) > 5) == (1_499_609, 8, True)
     for one in shown["items"]:
         if one["kind"] != "deposit":
             assert jeongsan("trace", one["ref"])["charges"], one["ref"]
@@ -225,6 +228,17 @@ def run(engine, statements, **values):
     with engine.begin() as connection:
         for statement in statements.split("; "):
             connection.execute(text(statement), values)
+
+
+def test_database__refuses_a_payment_that_names_another_projects_invoice(billed, engine):
+    with engine.connect() as connection:
+        (invoice,) = open_invoices(connection)
+        row = PaymentRow(
+            line=1, paid_at=PAID_AT, channel="bank", account="receivable:company:P1", amount_krw=1, reference="T",
+            counterparty="C", document_id=invoice.document_id,
+        )  # fmt: skip
+        with pytest.raises(DBAPIError, match="is not the receivable of the invoice that it names"):
+            book_payments(connection, [row], PAID_AT, source="test")
 
 
 def test_database__lets_nothing_be_added_to_an_issued_invoice_or_changed(billed, engine, owner):
