@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 
+from billing.charge import USAGE_NAMES
 from core.month import Month
 
 KINDS = {"taxable": "tax_invoice", "zero": "tax_invoice", "exempt": "invoice_exempt"}
@@ -20,7 +21,6 @@ REASONS = {
     "06": "착오에 의한 이중발급",
 }
 CHANGED, TERMINATED = "02", "04"
-USAGE_NAMES = {"gpu": "GPU 사용료", "cpu": "CPU 사용료", "storage": "저장공간 사용료", "fee": "플랫폼 이용료"}
 WORK = ("preparation", "permit")
 WORK_BASE = 1_000
 
@@ -93,6 +93,15 @@ class TaxForm:
     def is_filed(self) -> bool:
         """Whether it has figures at all: one of no supply and no tax is nothing to the tax office."""
         return bool(self.supply_krw or self.vat_krw)
+
+    @property
+    def state(self) -> str:
+        """issued (with us), exported, approved (the tax office's number is known), or nothing (to file)."""
+        if not self.is_filed:
+            return "nothing"
+        if self.approval_number:
+            return "approved"
+        return "exported" if self.file else "issued"
 
 
 @dataclass(frozen=True, kw_only=True)

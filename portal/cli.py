@@ -18,7 +18,7 @@ MODULES = {
     "audit": "audit", "balances": "books", "payments": "books", "trace": "books", "export": "export", "seal": "seal",
     "payees": "payees", "payouts": "payouts",
     "claims": "claims", "invoices": "invoices", "stripe": "stripe", "bank": "bank",
-    "user": "users",
+    "tax": "tax", "user": "users",
 }  # fmt: skip
 
 

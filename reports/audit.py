@@ -19,6 +19,7 @@ from reports import audit_limits as limits
 from reports import audit_lines as lines
 from reports import audit_payments as payments
 from reports import audit_space as space
+from reports import audit_tax as tax
 from reports import audit_work as work
 from reports.audit_scope import Found, Scope
 from reports.ties import Finding
@@ -56,6 +57,8 @@ CHECKS = tuple(
         ("same work claimed twice", "WARN", work.alike),
         ("charge differs from the acceptance", "ERROR", work.charge_against_acceptance),
         ("document differs from its charges", "ERROR", payments.document_against_charges),
+        ("modified tax document without its original", "ERROR", tax.without_original),
+        ("tax document not numbered in time", "WARN", tax.unnumbered),
         ("invoice differs from the receivable", "ERROR", invoices.invoice_against_receivable),
         ("payment differs from the settlement", "ERROR", payments.paid_too_much),
         ("payment differs from the settlement", "WARN", payments.not_yet_paid),
@@ -79,12 +82,12 @@ CHECKS = tuple(
 )  # fmt: skip
 
 
-def findings(connection: Connection, terms: ProgrammeTerms, month: Month) -> list[Finding]:
-    """What all checks find at a month's close, at its run's marks, or as it stands when it was not run.
+def findings(connection: Connection, terms: ProgrammeTerms, month: Month, now: datetime | None = None) -> list[Finding]:
+    """What all checks find at a month's close, at its run's marks, or as it stands at `now` when it was not run.
 
     `terms`: as they counted in that month. Errors first; each finding with references that `trace` follows.
     """
-    scope = _scope(connection, terms, month)
+    scope = _scope(connection, terms, month, now)
     found = [
         Finding(level=check.level, check=check.name, message=one.korean, english=one.english, refs=one.refs)
         for check in CHECKS
@@ -100,7 +103,7 @@ def audit(connection: Connection, programme: str, month: Month | None, now: date
     """
     found: dict[tuple[str, str, str], Finding] = {}
     for one in [month] if month else [*_months_run(connection, programme), _as_it_stands(connection, programme, now)]:
-        for finding in findings(connection, programme_terms(connection, programme, one), one):
+        for finding in findings(connection, programme_terms(connection, programme, one), one, now):
             found.setdefault((finding.level, finding.check, finding.message), finding)
     return sorted(found.values(), key=_order)
 
@@ -122,10 +125,13 @@ def _as_it_stands(connection: Connection, programme: str, now: datetime) -> Mont
     return max(Month.at(now), run[-1] + 1) if run else Month.at(now)
 
 
-def _scope(connection: Connection, terms: ProgrammeTerms, month: Month) -> Scope:
+def _scope(connection: Connection, terms: ProgrammeTerms, month: Month, now: datetime | None) -> Scope:
     at = {"programme": terms.code, "month": month.first}
     marks = connection.execute(
-        text("SELECT intake_mark, journal_mark FROM month_run WHERE programme = :programme AND month = :month"), at
+        text(
+            "SELECT intake_mark, journal_mark, frozen_at FROM month_run WHERE programme = :programme AND month = :month"
+        ),
+        at,
     ).one_or_none()
     settled = connection.scalar(
         text("SELECT max(month) FROM line_settlement WHERE programme = :programme AND month <= :month"), at
@@ -137,4 +143,5 @@ def _scope(connection: Connection, terms: ProgrammeTerms, month: Month) -> Scope
         settled=Month.of(settled) if settled else None,
         intake_mark=marks.intake_mark if marks else last_mark(connection),
         journal_mark=marks.journal_mark if marks else last_number(connection, terms.code),
+        at=marks.frozen_at if marks else now,
     )

@@ -18,6 +18,8 @@ CHECK_NAMES = {
     "same work claimed twice": "같은 작업의 중복 청구",
     "charge differs from the acceptance": "청구와 검수의 차이",
     "document differs from its charges": "문서와 청구의 차이",
+    "modified tax document without its original": "당초 문서가 없는 수정 세금계산서",
+    "tax document not numbered in time": "기한까지 승인번호가 없는 세금계산서",
     "invoice differs from the receivable": "청구서와 채권의 차이",
     "payment differs from the settlement": "지급과 정산의 차이",
     "payee is no party to the agreement": "협약 당사자가 아닌 수취인",

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from functools import cached_property
 
 from sqlalchemy import Connection, Row, text
@@ -50,7 +51,8 @@ class Scope:
     """A programme at a month's close, or as it stands in a month that was not run.
 
     Events of batches up to `intake_mark` and payments of entries up to `journal_mark` count; `settled` is the newest
-    month up to this one whose figures are booked.
+    month up to this one whose figures are booked. `at`: when the month was frozen, or the instant that is asked about;
+    none where nobody named one.
     """
 
     connection: Connection
@@ -59,6 +61,7 @@ class Scope:
     settled: Month | None
     intake_mark: int
     journal_mark: int
+    at: datetime | None = None
 
     @cached_property
     def values(self) -> dict:

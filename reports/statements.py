@@ -124,11 +124,12 @@ def write_published(
             raise RuleRefused(
                 f"{row.name}: 저장된 파일이 기록된 해시와 다릅니다 (the stored bytes do not match their hash)."
             )
-        paths.append(_write(out_dir, row.name, content))
+        paths.append(write_file(out_dir, row.name, content))
     return paths
 
 
-def _write(out_dir: Path, name: str, content: bytes) -> Path:
+def write_file(out_dir: Path, name: str, content: bytes) -> Path:
+    """Writes a file into a folder, which is made where it is not there. Raises BadInput where that cannot be."""
     path = out_dir / name
     try:
         out_dir.mkdir(parents=True, exist_ok=True)

@@ -9,6 +9,15 @@ BEGIN
   END LOOP;
 END $$;
 
+-- Who a document names: the parties as they are on record, the issuer with its legal payee of the document's day.
+CREATE FUNCTION parties_now(issuer text, recipient text, day date) RETURNS jsonb LANGUAGE sql STABLE AS $$
+  SELECT jsonb_build_object(
+    'issuer', (SELECT to_jsonb(party) FROM party WHERE code = issuer),
+    'payee', (SELECT jsonb_build_object('name', name, 'brn', brn) FROM party_payee
+               WHERE party = issuer AND since <= day ORDER BY since DESC LIMIT 1),
+    'recipient', (SELECT to_jsonb(party) FROM party WHERE code = recipient))
+$$;
+
 -- A document is complete when its face is stored: sums, items, charges and the original that it names belong together.
 CREATE FUNCTION check_tax_documents() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE bad record;

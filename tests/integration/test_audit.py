@@ -142,6 +142,12 @@ PLANTED = [
      " WHERE kind = 'invoice' AND project = 'P1'"], "balance:receivable:company:P1@2025-10"),
     ("ERROR", "invoice differs from the receivable", ["DELETE FROM document WHERE kind = 'invoice' AND project = 'P1'"],
      "balance:receivable:company:P1@2025-10"),
+    ("ERROR", "modified tax document without its original", ["UPDATE tax_document SET role = 'change', reason = '02',"
+     " original_id = 0 FROM document WHERE document.id = document_id AND issuer = 'H1' AND month = '2025-10-01'"], W11),
+    ("ERROR", "modified tax document without its original", ["DELETE FROM tax_document USING document"
+     " WHERE document.id = document_id AND issuer = 'H1' AND month = '2025-10-01'"], W11),
+    ("WARN", "tax document not numbered in time", ["INSERT INTO tax_file (programme, month, name, sha256, content,"
+     " exported_at) VALUES ('AUD', '2025-10-01', 'x.xlsx', '', '', '2025-11-04')"], W11),
     ("ERROR", "payment differs from the settlement", ["UPDATE posting SET amount_krw = amount_krw + 340000 FROM entry,"
      " account WHERE entry.id = entry_id AND account.id = account_id AND memo = 'agency pays H1 P1'"
      " AND code = 'payable:hospital:H1:P1'", "UPDATE posting SET amount_krw = amount_krw - 340000 FROM entry, account"

@@ -1,0 +1,389 @@
+"""Tax documents from a month's charges to the tax office and back (domain.md §8), through the commands."""
+
+from io import BytesIO
+from pathlib import Path
+
+import psycopg
+import pytest
+from openpyxl import load_workbook
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from billing.tax_reading import tax_forms
+from core.month import Month
+from tests.driven import H2_PRICES, World, event, work
+from tests.events import gpu, voided
+
+NOVEMBER, DECEMBER = "2025-11", "2025-12"
+PROGRAMME = ("--programme", "V25")
+TAX_REASON = """tax_reason = [
+  { category = "basic", reason = "부가가치세법 제26조" }, { category = "abroad", reason = "부가가치세법 제21조" },
+]
+"""
+LINES = """line = [
+  { code = "L21", supplier = "H2", category = "processing", grant_limit_krw = 150_000_000 },
+  { code = "L22", supplier = "H1", category = "basic", grant_limit_krw = 10_000_000 },
+  { code = "L23", supplier = "H1", category = "abroad", grant_limit_krw = 10_000_000 },
+]
+"""
+PAYEE = 'payee = { name = "둘째재단", brn = "109-81-12710" }'
+USERS = (
+    "INSERT INTO user_account (name, role, party, created_at) VALUES ('finance-1', 'finance', NULL, now()),"
+    " ('h01', 'hospital', 'H1', now()), ('h02', 'hospital', 'H2', now()), ('c2', 'company', 'C2', now())"
+)
+
+
+def described(name: str, brn: str, code: str, more: str = "") -> str:
+    return (
+        f'name = "{name}"\nbrn = "{brn}"\nrepresentative = "대표자 {code}"\naddress = "서울특별시"\n{more}\n'
+        f'business_type = "서비스"\nbusiness_item = "데이터"\nemail = "tax@{code.lower()}.example.kr"'
+    )
+
+
+COMPLETE = (
+    ('name = "운영기관"', described("운영기관", "103-84-37577", "OP")),
+    ('name = "나래"', described("나래", "105-86-95956", "C2")),
+    ('name = "첫째병원"\nbrn = "124-81-00998"', described("첫째병원", "124-81-00998", "H1")),
+    ('name = "둘째병원"', described("둘째병원", "108-89-33528", "H2", PAYEE)),
+)
+TAXES = (
+    ('settlement_closes_on = 2026-03-31\n', 'settlement_closes_on = 2026-03-31\n' + TAX_REASON),
+    ('  { code = "consulting"', '  { code = "basic", name = "기초자료", tax = "exempt" },\n'
+     '  { code = "abroad", name = "국외 제공", tax = "zero" },\n  { code = "consulting"'),
+    ('line = [ { code = "L21", supplier = "H2", category = "processing", grant_limit_krw = 150_000_000 } ]\n', LINES),
+)  # fmt: skip
+
+
+@pytest.fixture
+def world(jeongsan, registry_file, engine, tmp_path):
+    """P2 of the small programme with a taxable, an exempt and a zero-rated line, its parties complete; users there."""
+    jeongsan("load", registry_file(*COMPLETE, *TAXES, more=H2_PRICES), now="2025-09-15T09:00:00+09:00")
+    with engine.begin() as connection:
+        connection.execute(text(USERS))
+    return World(jeongsan, tmp_path)
+
+
+def november(world) -> None:
+    """14 records of H2 at 1,357; 10 exempt and 10 zero-rated studies of H1 at 12,345; an hour of an H100; locked."""
+    world.ingest(
+        *work("w1", "L21", 4, project="P2"), *work("w2", "L21", 10, project="P2"),
+        *work("w3", "L22", 10, project="P2"), *work("w4", "L23", 10, project="P2"), gpu("g1", project="P2"),
+        now="2025-12-02T00:00:00Z",
+    )  # fmt: skip
+    world.run(NOVEMBER)
+
+
+def december(world, *events) -> None:
+    world.ingest(*events, now="2026-01-04T00:00:00Z")
+    world.run(DECEMBER)
+
+
+def listed(world, month=NOVEMBER, now="2025-12-05T00:00:00Z") -> dict:
+    return {one["number"]: one for one in world.call("tax", "list", month, *PROGRAMME, now=now)["documents"]}
+
+
+def export(world, out, month=NOVEMBER, now="2025-12-05T00:00:00Z", **expecting) -> dict:
+    return world.call("tax", "export", month, *PROGRAMME, "--out", out, now=now, **expecting)
+
+
+def numbered(world, path: Path, *rows: tuple[str, str], **expecting) -> dict:
+    path.write_text("승인번호,비고,발급일자\n" + "".join(f"{number},{note},2025-12-05\n" for number, note in rows))
+    return world.call("tax", "import", path, now="2025-12-06T00:00:00Z", **expecting)
+
+
+def approval(number: int) -> str:
+    return f"20251205-41000000-{number:08d}"
+
+
+def rows_of(path: str) -> list[tuple]:
+    sheet = load_workbook(BytesIO(Path(path).read_bytes())).active
+    return [row for row in sheet.iter_rows(min_row=7, values_only=True) if row[0] is not None]
+
+
+def test_documents__taxable_zero_rated_and_exempt_supply_each_have_their_own(world):
+    november(world)
+    assert {number: (one["tax"], one["supply_krw"], one["vat_krw"]) for number, one in listed(world).items()} == {
+        "TAX-H1-2025-000001": ("zero", 123_450, 0),
+        "EXM-H1-2025-000001": ("exempt", 123_450, 0),
+        "TAX-H2-2025-000001": ("taxable", 18_998, 1_899),
+        "TAX-OP-2025-000001": ("taxable", 7_000 + 13_294, 700 + 1_329),
+    }
+
+
+def test_late_supply__is_ordinary_and_what_changed_names_its_original(world):
+    november(world)
+    december(
+        world, voided("v1", "a-w1"), *work("w5", "L21", 3, project="P2"), *work("w6", "L21", 2, "2025-12-09", "P2")
+    )
+    found = listed(world, DECEMBER)
+    shown = {number: (one["supply_krw"], one["original"], one["reason"]) for number, one in found.items()}
+    assert shown == {
+        "TAX-H2-2025-000002": (5 * 1_357, None, None),
+        "TAX-H2-2025-000003": (-4 * 1_357, "TAX-H2-2025-000001", "02"),
+        "TAX-OP-2025-000002": (135, None, None),
+        "TAX-OP-2025-000003": (-67, "TAX-OP-2025-000001", "02"),
+    }
+    assert {one["written_on"] for one in found.values()} == {"2025-12-31"}
+
+
+def test_termination__with_nothing_left_of_a_document_s_lines_is_reason_04(world, registry_file):
+    november(world)
+    world.ingest(voided("v1", "a-w1"), voided("v2", "a-w2"), now="2025-12-20T00:00:00Z")
+    ended = ("amendment = [", 'terminated = { on = 2025-12-10, reason = "해지" }\namendment = [')
+    world.call("load", registry_file(*COMPLETE, *TAXES, ended, more=H2_PRICES), now="2025-12-20T09:00:00+09:00")
+    world.run(DECEMBER)
+    (hospital,) = [one for one in listed(world, DECEMBER).values() if one["supplier"] == "H2"]
+    assert (hospital["supply_krw"], hospital["original"], hospital["reason"]) == (-18_998, "TAX-H2-2025-000001", "04")
+    (operator,) = [one for one in listed(world, DECEMBER).values() if one["supplier"] == "OP"]
+    assert operator["reason"] == "02"
+
+
+def test_export__is_refused_with_every_problem_and_goes_through_once_the_registry_is_complete(
+    jeongsan, registry_file, engine, tmp_path
+):
+    plain = (("settlement_closes_on", "settlement_closes_on"), *TAXES[1:])
+    jeongsan("load", registry_file(*plain, more=H2_PRICES), now="2025-09-15T09:00:00+09:00")
+    world = World(jeongsan, tmp_path)
+    november(world)
+    checked = jeongsan("tax", "check", NOVEMBER, *PROGRAMME, now="2025-12-05T00:00:00Z", exit_code=1)
+    assert (checked["ok"], checked["due_on"], checked["late"]) == (False, "2025-12-10", [])
+    found = {(one["document"], one["party"], one["field"]) for one in checked["problems"]}
+    assert ("TAX-H2-2025-000001", "H2", "brn") in found
+    assert ("TAX-H2-2025-000001", "C2", "email") in found
+    assert ("EXM-H1-2025-000001", None, "tax_reason") in found
+    refused = export(world, tmp_path / "out", exit_code=2)
+    assert len(refused["messages"]) == len(checked["problems"]) == 4 * 6 + 2 * 5 + 6 + 6 + 2
+    assert not (tmp_path / "out").exists()
+    jeongsan("load", registry_file(*COMPLETE, *TAXES, more=H2_PRICES), now="2025-12-05T09:00:00+09:00")
+    assert jeongsan("tax", "check", NOVEMBER, *PROGRAMME, now="2025-12-05T00:00:00Z")["ok"]
+    assert export(world, tmp_path / "out")["documents"] == 4
+
+
+def test_export__again_gives_the_same_files_and_documents_stay_as_they_were_issued(
+    world, engine, registry_file, tmp_path
+):
+    november(world)
+    with engine.connect() as connection:
+        before = tax_forms(connection, "V25", Month(2025, 11))
+    renamed = [
+        ("나래", "새 나래"),
+        ("둘째재단", "셋째재단"),
+        ("109-81-12710", "101-82-79198"),
+        ("대표자 H1", "다른 대표자"),
+    ]
+    world.call("load", registry_file(*COMPLETE, *TAXES, *renamed, more=H2_PRICES), now="2025-12-04T09:00:00+09:00")
+    with engine.connect() as connection:
+        assert tax_forms(connection, "V25", Month(2025, 11)) == before
+    first = export(world, tmp_path / "a")
+    assert [Path(path).name for path in first["files"]] == [
+        "V25_2025-11_세금계산서_01.xlsx", "V25_2025-11_계산서_01.xlsx"]  # fmt: skip
+    again = export(world, tmp_path / "b", now="2026-02-05T00:00:00Z")
+    assert (first["documents"], again["documents"]) == (4, 0)
+    assert [Path(path).read_bytes() for path in again["files"]] == [Path(path).read_bytes() for path in first["files"]]
+    hospital = next(row for row in rows_of(first["files"][0]) if row[21].startswith("TAX-H2-"))
+    assert hospital[:5] == ("01", "20251130", "1098112710", None, "둘째재단")
+    assert (hospital[12], hospital[19], hospital[20]) == ("나래", 18_998, 1_899)
+    (exempt,) = rows_of(first["files"][1])
+    assert (exempt[19], exempt[20], exempt[21]) == (123_450, None, "EXM-H1-2025-000001 / 부가가치세법 제26조")
+    assert {one["state"] for one in listed(world).values()} == {"exported"}
+
+
+def test_modify__01_cancels_and_corrects_with_the_parties_as_they_are_now(world, engine, registry_file, tmp_path):
+    november(world)
+    export(world, tmp_path / "a")
+    call = ("tax", "modify", "TAX-H2-2025-000001", "--reason", "01", "--by")
+    assert "당사자" in world.call(*call, "finance-1", exit_code=3)["messages"][0]
+    world.call("load", registry_file(*COMPLETE, *TAXES, ("나래", "새 나래"), more=H2_PRICES),
+               now="2025-12-08T09:00:00+09:00")  # fmt: skip
+    for other in ("h01", "c2", "nobody"):
+        world.call(*call, other, exit_code=3)
+    cancelled, corrected = world.call(*call, "h02", now="2025-12-08T00:00:00Z")["issued"]
+    assert [one["number"] for one in (cancelled, corrected)] == ["TAX-H2-2025-000002", "TAX-H2-2025-000003"]
+    assert {one["written_on"] for one in (cancelled, corrected)} == {"2025-11-30"}
+    assert {one["original"] for one in (cancelled, corrected)} == {"TAX-H2-2025-000001"}
+    assert [(one["month"], one["supply_krw"], one["vat_krw"]) for one in (cancelled, corrected)] == [
+        (DECEMBER, -18_998, -1_899), (DECEMBER, 18_998, 1_899)]  # fmt: skip
+    assert "이미 정정한" in world.call(*call, "h02", exit_code=3)["messages"][0]
+    world.call("tax", "modify", cancelled["number"], "--reason", "01", "--by", "h02", exit_code=3)
+    done = export(world, tmp_path / "b", DECEMBER, now="2025-12-08T00:00:00Z")
+    assert [(row[12], row[19]) for row in rows_of(done["files"][0])] == [("나래", -18_998), ("새 나래", 18_998)]
+    december(world, voided("v1", "a-w1"))
+    (changed,) = [one for one in listed(world, DECEMBER).values() if one["supplier"] == "H2" and one["reason"] == "02"]
+    assert changed["original"] == "TAX-H2-2025-000003"
+    assert world.call("audit", *PROGRAMME, now="2026-01-06T00:00:00Z")["ok"]
+
+
+def test_modify__a_person_states_why_a_change_was_issued_until_it_is_exported(world, tmp_path):
+    november(world)
+    december(world, voided("v1", "a-w1"))
+    number = "TAX-H2-2025-000002"
+    for reason, document in (("03", "TAX-H2-2025-000001"), ("07", number), ("03", "TAX-H2-2025-000009"), ("03", "x")):
+        expected = 3 if document == "TAX-H2-2025-000001" else 2
+        world.call("tax", "modify", document, "--reason", reason, "--by", "finance-1", exit_code=expected)
+    done = world.call("tax", "modify", number, "--reason", "06", "--by", "finance-1", now="2026-01-06T00:00:00Z")
+    assert done == {"document": number, "reason": "06", "issued": []}
+    assert listed(world, DECEMBER)[number]["reason"] == "06"
+    files = export(world, tmp_path / "a", DECEMBER, now="2026-01-06T00:00:00Z")["files"]
+    notes = [row[21] for row in rows_of(files[0]) if row[21].startswith(number)]
+    assert notes == [f"{number} / 수정 06 착오에 의한 이중발급 당초 TAX-H2-2025-000001 20251130"]
+    world.call("tax", "modify", number, "--reason", "03", "--by", "finance-1", exit_code=3)
+
+
+def test_import__keeps_the_tax_office_s_numbers_once(world, tmp_path):
+    november(world)
+    rows = [(approval(1), "TAX-H2-2025-000001"), (approval(2), "EXM-H1-2025-000001 / 부가가치세법 제26조")]
+    assert numbered(world, tmp_path / "a.csv", *rows) == {"file": "a.csv", "rows": 2, "new": 2, "already": 0}
+    more = [*rows, (approval(3), "TAX-OP-2025-000001")]
+    assert numbered(world, tmp_path / "b.csv", *more) == {"file": "b.csv", "rows": 3, "new": 1, "already": 2}
+    found = listed(world, now="2025-12-11T00:00:00Z")
+    assert (found["TAX-H2-2025-000001"]["state"], found["TAX-H2-2025-000001"]["approval_number"]) == (
+        "approved", approval(1).replace("-", ""))  # fmt: skip
+    assert [number for number, one in found.items() if one["late"]] == ["TAX-H1-2025-000001"]
+    refused = numbered(world, tmp_path / "c.csv", (approval(9), "TAX-H2-2025-000001"), exit_code=3)
+    assert "c.csv:2: TAX-H2-2025-000001" in refused["messages"][0]
+    numbered(world, tmp_path / "d.csv", (approval(1), "TAX-H1-2025-000001"), exit_code=3)
+    assert export(world, tmp_path / "out")["documents"] == 1
+
+
+BAD = [
+    ("승인번호,발급일자\n1,2\n", "머리글에 승인번호와 비고가 없습니다"),
+    ("", "머리글에"),
+    ("승인번호,비고\n", "비고에 문서번호"),
+    ("승인번호,비고\n20251205-41000000-00000001,기타\n", "비고에 문서번호"),
+    ("승인번호,비고\n20251205-41000000-0000001,TAX-H2-2025-000001\n", ":2: 승인번호"),
+    ("승인번호,비고\n20251305-41000000-00000001,TAX-H2-2025-000001\n", ":2: 승인번호"),
+    ("승인번호,비고\n２０251205-41000000-00000001,TAX-H2-2025-000001\n", ":2: 승인번호"),
+    ("승인번호,비고\n,TAX-H2-2025-000001\n", ":2: 승인번호"),
+    ("승인번호,비고\n20251205-41000000-00000001\n", "비고에 문서번호"),
+    ("승인번호,비고\n20251205-41000000-00000001,TAX-H2-2025-000009\n", ":2: 'TAX-H2-2025-000009'"),
+    ("승인번호,비고\n20251205-41000000-00000001,EXM-H2-2025-000001\n", ":2: 'EXM-H2-2025-000001'"),
+    ("승인번호,비고,발급일자\n20251205-41000000-00000001,TAX-H2-2025-000001,2025-13-05\n", ":2: 발급일자"),
+    ("승인번호,비고\n20251205-41000000-00000001,TAX-H2-2025-000001\n20251205-41000000-00000002,TAX-H2-2025-000001\n",
+     ":3: 'TAX-H2-2025-000001': 2번째"),
+    ("승인번호,비고\n20251205-41000000-00000001,TAX-H2-2025-000001\n20251205-41000000-00000001,TAX-OP-2025-000001\n",
+     ":3: '202512054100000000000001'"),
+    ('승인번호,비고\n"20251205', "CSV 형식"),
+    (b"PK\x03\x04\x00\x00\xff\xff", "텍스트가 아닙니다"),
+    ("승인번호,비고\n".encode("utf-16"), "텍스트가 아닙니다"),
+]  # fmt: skip
+
+
+def test_import__a_bad_file_is_refused_by_line_and_nothing_of_it_is_kept(world, engine, tmp_path):
+    november(world)
+    path = tmp_path / "numbers.csv"
+    for content, said in BAD:
+        path.write_bytes(content if isinstance(content, bytes) else content.encode())
+        refused = world.call("tax", "import", path, exit_code=2)
+        assert any(said in message for message in refused["messages"]), (content, refused)
+    world.call("tax", "import", tmp_path / "none.csv", exit_code=2)
+    good = "승인번호,비고\n20251205-41000000-00000001,TAX-H2-2025-000001\n"
+    path.write_bytes(good.encode("cp949") + b"x,TAX-OP-2025-000001\n")
+    world.call("tax", "import", path, exit_code=2)
+    with engine.connect() as connection:
+        assert connection.scalar(text("SELECT count(*) FROM tax_approval")) == 0
+    path.write_bytes(("일괄발급 결과\n\n" + good).encode("cp949"))
+    assert world.call("tax", "import", path)["new"] == 1
+
+
+FACE = (
+    "INSERT INTO tax_document (document_id, tax, role, original_id, reason, items)"
+    " SELECT max(document.id), {tax}, {role}, {original}, {reason}, '[{item}]' FROM document"
+)
+DOCUMENT = (
+    "INSERT INTO document (programme, month, kind, issuer, year, number, recipient, project, correction, issued_on,"
+    " supply_krw, vat_krw, parties) VALUES ('V25', '2025-12-01', '{kind}', 'H2', 2025, 99, 'C2', 'P2', true,"
+    " '2025-12-31', {krw}, {vat}, '{{}}')"
+)
+CHARGES = "INSERT INTO document_charge SELECT (SELECT max(id) FROM document), id FROM charge WHERE key IN ({keys})"
+W1 = {"kind": "tax_invoice", "krw": 5_428, "vat": 542, "keys": "'L21/w1'", "tax": "'taxable'", "role": "'ordinary'",
+      "original": "NULL", "reason": "NULL"}  # fmt: skip
+W1_CANCELLED = {"role": "'cancel'", "reason": "'01'", "krw": -5_428, "vat": -542}
+CHANGE = {"role": "'change'", "reason": "'02'"}
+FIRST = "(SELECT document_id FROM tax_document JOIN document ON document.id = document_id WHERE {}{})"
+OTHER, SAME = FIRST.format("document.issuer = ", "'OP'"), FIRST.format("document.issuer = ", "'H2'")
+
+
+WRONG = [
+    ({}, "another tax document"),
+    (CHANGE | {"original": SAME}, "another tax document"),
+    ({"krw": 5_429}, "not those of its items and of its charges"),
+    ({"item": '{{"supply_krw": 1, "vat_krw": 0}}'.replace("{{", "{").replace("}}", "}")}, "not those of its items"),
+    ({"keys": "''"}, "not those of its items and of its charges"),
+    ({"tax": "'exempt'"}, "a document of its own"),
+    ({"tax": "'zero'"}, "bears no VAT"),
+    ({"kind": "invoice_exempt"}, "a document of its own"),
+    (W1_CANCELLED | {"original": SAME, "person": True}, "names an earlier one"),
+    ({"role": "'corrected'", "reason": "'01'", "original": SAME, "person": True}, "names an earlier one"),
+    (CHANGE, "original_named"),
+    ({"original": SAME}, "original_named"),
+    (CHANGE | {"original": SAME, "reason": "'07'"}, "ck_tax_document_reason"),
+    (W1_CANCELLED | {"original": SAME}, "person_named"),
+    ({"item": ""}, "one_to_four_items"),
+]
+
+
+def test_guard__what_does_not_belong_together_is_no_tax_document(world, engine):
+    november(world)
+    for wrong, said in WRONG:
+        values = W1 | wrong
+        values["item"] = wrong.get("item", f'{{"supply_krw": {values["krw"]}, "vat_krw": {values["vat"]}}}')
+        face = FACE.format(**values)
+        if wrong.get("person"):
+            face = face.replace("items)", "items, issued_by, issued_at)").replace("]' FROM", "]', 'x', now() FROM")
+        with engine.connect() as connection:
+            connection.exec_driver_sql(DOCUMENT.format(**values))
+            connection.exec_driver_sql(CHARGES.format(**values))
+            with pytest.raises(DBAPIError, match=said):
+                connection.exec_driver_sql(face)
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE {}", "DELETE FROM {}", "TRUNCATE {} CASCADE",
+    ],
+)  # fmt: skip
+@pytest.mark.parametrize("table", ["tax_document", "tax_reason", "tax_file", "tax_file_document", "tax_approval"])
+def test_guard__tax_tables_are_append_only(owner, engine, table, statement):
+    column = {"tax_reason": "id", "tax_file": "id"}.get(table, "document_id")
+    full = statement.format(table) + (f" SET {column} = {column}" if statement.startswith("UPDATE") else "")
+    for who, said in ((engine, "permission denied"), (owner, "never changed or deleted")):
+        with pytest.raises((DBAPIError, psycopg.Error), match=said), who.begin() as connection:
+            connection.execute(text(full))
+
+
+def test_guard__no_charge_is_added_and_no_reason_stated_where_it_may_not(world, engine):
+    november(world)
+    for statement, said in (
+        (
+            f"INSERT INTO document_charge SELECT {SAME}, id FROM charge WHERE key = 'H100@2025-09-01'",  # noqa: S608
+            "no charge is added",
+        ),
+        (
+            f"INSERT INTO tax_reason (document_id, reason, said_by, said_at) SELECT {SAME}, '03', 'x', now()",
+            "stated for",
+        ),
+        (f"INSERT INTO tax_approval SELECT {SAME}, '123', NULL, now()", "approval_number"),
+    ):
+        with pytest.raises(DBAPIError, match=said), engine.begin() as connection:
+            connection.exec_driver_sql(statement)
+
+
+def test_late_documents__are_a_warning_once_the_programme_files_here(world, tmp_path):
+    november(world)
+    audit = ("audit", *PROGRAMME)
+    name = "tax document not numbered in time"
+    assert name not in {one["check"] for one in world.call(*audit, now="2025-12-11T00:00:00Z")["findings"]}
+    export(world, tmp_path / "a")
+    assert name not in {one["check"] for one in world.call(*audit, now="2025-12-10T00:00:00Z")["findings"]}
+    (found,) = [one for one in world.call(*audit, now="2025-12-11T00:00:00Z")["findings"] if one["check"] == name]
+    assert (found["level"], "TAX-OP-2025-000001" in found["message"]) == ("WARN", True)
+    numbered(world, tmp_path / "a.csv", *[(approval(n), number) for n, number in enumerate(listed(world))])
+    assert name not in {one["check"] for one in world.call(*audit, now="2025-12-11T00:00:00Z")["findings"]}
+
+
+def test_supply_that_the_company_pays_itself__has_no_document(world):
+    world.ingest(event("result.exported", "r1", project="P2", at="2025-11-16T00:00:00Z", kind="model", digest="x"),
+                 now="2025-12-02T00:00:00Z")  # fmt: skip
+    world.run(NOVEMBER)
+    assert listed(world) == {}
