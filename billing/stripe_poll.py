@@ -59,7 +59,7 @@ def poll(engine: Engine, client: StripeClient, now: datetime, *, live: bool) -> 
         record_refund(connection, read_refund(found), now)
 
     listed = [
-        *_take(engine, client.events(since), take_one),
+        *_take(engine, reversed(list(client.events(since))), take_one),  # oldest first
         *_take_open(engine, OPEN_INTENTS, client.intent, take_intent),
         *_take_open(engine, OPEN_REFUNDS, client.refund, take_refund),
         *_take(engine, client.refunds(since), take_refund),

@@ -10,7 +10,7 @@ from sqlalchemy import Engine, text
 
 from core.errors import RuleRefused
 
-CLOCKS = timedelta(hours=1)  # by which our clock and Stripe's may differ
+CLOCKS = timedelta(days=1)  # by which our clock and Stripe's may differ, and more
 
 
 def request_hash(content: Mapping[str, object]) -> str:

@@ -84,6 +84,7 @@ def settings(server, admin, invoiced, monkeypatch):
         connection.exec_driver_sql(f"CREATE DATABASE {name} TEMPLATE {invoiced} STRATEGY WAL_LOG")
     made = database_settings(server, name)
     monkeypatch.setenv("DATABASE_URL", made.database_url)
+    monkeypatch.setenv("SECRET_KEY", "a secret of the tests")
     monkeypatch.setenv("STRIPE_API_KEY", "sk_test_123")
     monkeypatch.setenv("STRIPE_WEBHOOK_SECRET", SECRET)
     yield made
@@ -112,10 +113,10 @@ def send(settings):
     """Sends a webhook to the application: send(event, at=…, header=…, body=…) → its answer."""
     app = create_app(Settings.from_environment(), clock=lambda: datetime.fromtimestamp(AT, UTC))
 
-    def sending(event=None, *, at=AT, header=None, body=None, **more):
+    def sending(event=None, *, at=AT, header=None, body=None, method="POST"):
         data = body_of(event) if body is None else body
         signed = {"Stripe-Signature": signature(data, at) if header is None else header}
-        return app.test_client().post("/stripe/webhook", data=data, headers=signed, **more)
+        return app.test_client().open("/stripe/webhook", method=method, data=data, headers=signed)
 
     return sending
 

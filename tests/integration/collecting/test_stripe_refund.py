@@ -1,0 +1,128 @@
+"""jeongsan stripe refund: what was collected goes back once, never more of it than there is."""
+
+import threading
+
+import pytest
+from sqlalchemy import text
+from sqlalchemy.exc import DBAPIError
+
+from tests.stripe_standin import Refusal
+
+NUMBER = "INV-OP-2025-000001"
+NOW = "2025-12-04T09:00:00+09:00"
+
+
+@pytest.fixture
+def paid(standin, jeongsan, send):
+    """The ids of both parts' intents, paid and booked."""
+    intents = [one["intent"] for one in jeongsan("stripe", "collect", now=NOW)["parts"]]
+    for intent in intents:
+        assert send(standin.pay(intent)).json["outcome"] == "booked"
+    return intents
+
+
+def refund(jeongsan, krw, reason="취소된 작업", by="finance-1", **expecting):
+    return jeongsan("stripe", "refund", NUMBER, "--krw", krw, "--reason", reason, "--by", by, now=NOW, **expecting)
+
+
+def test_refund__goes_back_of_the_parts_in_their_order_and_is_booked(paid, standin, jeongsan, books, engine):
+    answer = refund(jeongsan, 100_000_000)
+    assert [(one["part"], one["amount_krw"], one["status"], one["again"]) for one in answer["refunds"]] == [
+        (1, 99_999_999, "succeeded", False), (2, 1, "succeeded", False),
+    ]  # fmt: skip
+    assert books()["cash:stripe"] == 17_647_059
+    assert books()["receivable:company:P1"] == 100_000_000
+    with engine.connect() as connection:
+        rows = connection.execute(text("SELECT reference, amount_krw FROM payment WHERE amount_krw < 0")).all()
+    assert {tuple(row) for row in rows} == {(one["refund"], -one["amount_krw"]) for one in answer["refunds"]}
+
+
+def test_refund__the_same_again_says_so_and_gives_nothing_back(paid, standin, jeongsan, books):
+    first = refund(jeongsan, 5_000)
+    again = refund(jeongsan, 5_000)
+    assert [one["again"] for one in again["refunds"]] == [True]
+    assert [one["refund"] for one in again["refunds"]] == [one["refund"] for one in first["refunds"]]
+    assert len(standin.all("refund")) == 1
+    refund(jeongsan, 5_000, reason="다른 사유")
+    assert books()["cash:stripe"] == 117_647_059 - 10_000
+
+
+def test_refund__webhook_and_poll_of_it_change_nothing(paid, standin, jeongsan, books, send):
+    refund(jeongsan, 5_000)
+    before = books()
+    assert [send(one).json["outcome"] for one in standin.all("event") if one["type"] == "refund.created"] == [
+        "recorded"
+    ]
+    assert jeongsan("stripe", "poll", now=NOW)["booked"] == 0
+    assert books() == before
+
+
+def test_refund__above_what_was_collected_is_refused_here_and_nothing_is_asked(paid, standin, jeongsan, books):
+    assert "117,647,059" in refund(jeongsan, 117_647_060, exit_code=3)["messages"][0]
+    refund(jeongsan, 117_647_059)
+    assert "0원" in refund(jeongsan, 1, reason="또", exit_code=3)["messages"][0]
+    assert sum(one["amount"] for one in standin.all("refund")) == 117_647_059
+    assert "cash:stripe" not in books()
+
+
+def test_refund__wants_an_amount_a_reason_and_a_person_of_finance(paid, jeongsan, owner):
+    refund(jeongsan, 0, exit_code=2)
+    refund(jeongsan, 5, reason=" ", exit_code=2)
+    refund(jeongsan, 5, by="nobody", exit_code=3)
+    with owner.begin() as connection:
+        connection.execute(text("INSERT INTO user_account (name, role, created_at) VALUES ('a-1', 'auditor', now())"))
+    refund(jeongsan, 5, by="a-1", exit_code=3)
+
+
+def test_refund__what_was_done_and_not_answered_is_not_done_again(paid, standin, jeongsan, books):
+    standin.silent = 3
+    refund(jeongsan, 5_000, exit_code=4)
+    assert len(standin.all("refund")) == 1
+    standin.answers.clear()  # Stripe has forgotten the key
+    assert refund(jeongsan, 5_000)["refunds"][0]["status"] == "succeeded"
+    assert len(standin.all("refund")) == 1
+    assert books()["cash:stripe"] == 117_647_059 - 5_000
+
+
+def test_refund__what_stripe_refuses_is_recorded_as_refused_and_takes_no_room(paid, standin, jeongsan, books):
+    standin.give_back(paid[0], 99_999_999)  # in Stripe's own pages: we have not heard of it
+    assert "Stripe refuses" in refund(jeongsan, 5_000, exit_code=3)["messages"][0]
+    assert jeongsan("stripe", "poll", now=NOW)["events"]["booked"] == 1
+    assert books()["cash:stripe"] == 17_647_060
+    assert refund(jeongsan, 17_647_060, reason="전액")["refunds"][0]["part"] == 2
+
+
+def test_refund__one_that_fails_after_all_comes_back_into_the_books(paid, standin, jeongsan, books, send):
+    refund(jeongsan, 5_000)
+    made = standin.all("refund")[0]
+    assert send(standin.event("refund.failed", made, status="failed")).json["outcome"] == "booked"
+    assert books()["cash:stripe"] == 117_647_059
+    assert send(standin.event("refund.updated", made)).json["outcome"] == "recorded"
+    assert books()["cash:stripe"] == 117_647_059
+
+
+def test_database__refuses_refunds_above_the_charge_also_of_many_at_once(paid, engine, standin):
+    refused = []
+
+    def give_back(number: int) -> None:
+        try:
+            with engine.begin() as connection:
+                connection.execute(
+                    text(
+                        "INSERT INTO stripe_refund (part_id, amount_krw, reason, requested_at, status, refund_id,"
+                        " refunded_at) SELECT id, 30000000, '', now(), 'succeeded', :id, now() FROM stripe_part"
+                        " WHERE part = 1"
+                    ),
+                    {"id": f"re_x{number}"},
+                )
+        except DBAPIError as error:
+            refused.append(error.orig.sqlstate)
+
+    threads = [threading.Thread(target=give_back, args=(number,)) for number in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(timeout=60)
+    assert refused == ["JS001"] * 5
+    with pytest.raises(Refusal):
+        standin.give_back(paid[0], 100_000_000)
