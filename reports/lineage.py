@@ -9,6 +9,8 @@ from pathlib import Path
 from sqlalchemy import Connection, Row
 
 from billing.invoice import NUMBER, parse_number
+from billing.tax_reading import NUMBER as TAX_NUMBER
+from billing.tax_reading import tax_form
 from core.errors import BadInput
 from core.month import Month
 from metering import usage
@@ -41,6 +43,8 @@ def trace(connection: Connection, reference: str, programme: str | None = None) 
         found = _followed(books, reference)
     elif NUMBER.fullmatch(reference):
         kind, found = "invoice", _invoice(books, reference)
+    elif TAX_NUMBER.fullmatch(reference):
+        kind, found = "tax", _tax_document(books, reference)
     else:
         known = ", ".join(f"{name}:" for name in sorted([*FOLLOW, "event"]))
         raise BadInput(f"'{reference}': 참조번호가 아닙니다. {known} 또는 FILE.xlsx!SHEET!CELL (not a reference).")
@@ -219,6 +223,17 @@ def _invoice(books: Books, rest: str) -> Found:
     )  # fmt: skip
 
 
+def _tax_document(books: Books, rest: str) -> Found:
+    """A tax document by its number: supply and VAT, the original of a modified one, and the charges that it carries."""
+    form = tax_form(books.connection, rest)
+    found = booked(
+        books, "charge.id IN (SELECT charge_id FROM document_charge WHERE document_id = :id)", {"id": form.id}
+    )
+    require(f"tax:{rest}", found)
+    parents = [f"tax:{form.original.number}"] if form.original else []
+    return Found(amount_krw=form.supply_krw + form.vat_krw, parents=parents, charges=found)
+
+
 def _matrix(books: Books, rest: str) -> Found:
     month, source, use = (*rest.split("/", 2), "", "")[:3]
     at = {"month": Month.parse(month).first, "use": use}
@@ -270,6 +285,7 @@ FOLLOW = {
     "entry": _entry,
     "balance": _balance,
     "invoice": _invoice,
+    "tax": _tax_document,
     "matrix": _matrix,
     "incentive": _incentive,
     "budget": _budget,

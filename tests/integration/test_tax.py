@@ -126,6 +126,18 @@ def test_late_supply__is_ordinary_and_what_changed_names_its_original(world):
     assert {one["written_on"] for one in found.values()} == {"2025-12-31"}
 
 
+def test_trace__a_document_s_number_leads_to_its_original_its_charges_and_their_events(world):
+    november(world)
+    december(world, voided("v1", "a-w1"))
+    found = world.call("trace", "TAX-H2-2025-000002", *PROGRAMME)
+    assert (found["kind"], found["amount_krw"]) == ("tax", -5_428 - 542)
+    assert found["parents"] == ["tax:TAX-H2-2025-000001"]
+    assert found["charges"] == ["charge:2025-12/P2/2025-11/preparation/L21/w1"]
+    assert {one["id"] for one in found["events"]} >= {"w1", "a-w1"}
+    assert len(world.call("trace", *found["parents"])["charges"]) == 2
+    assert len(world.call("trace", "tax:TAX-OP-2025-000001")["charges"]) > 1
+
+
 def test_termination__with_nothing_left_of_a_document_s_lines_is_reason_04(world, registry_file):
     november(world)
     world.ingest(voided("v1", "a-w1"), voided("v2", "a-w2"), now="2025-12-20T00:00:00Z")

@@ -1,3 +1,4 @@
+import re
 from datetime import date
 
 import pytest
@@ -28,6 +29,27 @@ def read_back(words: str) -> int:
 @given(st.integers(min_value=0, max_value=10**20 - 1))
 def test_number_words__read_back_to_the_number_with_a_digit_before_every_unit(number):
     assert read_back(number_words(number)) == number
+
+
+@given(st.integers(0, 16).flatmap(lambda power: st.integers(0, 10**power)))
+def test_amount_words__of_every_magnitude_up_to_ten_thousand_trillion_won_are_read_back(krw):
+    words = amount_words(krw)
+    assert words.startswith("금")
+    assert words.endswith("원")
+    assert read_back(words[1:-1]) == krw
+
+
+@given(st.integers(0, 16), st.integers(1, 9), st.integers(-1, 1))
+def test_amount_words__at_the_edges_of_a_magnitude_are_read_back_and_one_is_always_written(power, digit, step):
+    krw = digit * 10**power + step
+    words = number_words(krw)
+    assert read_back(words) == krw
+    assert not re.search(r"(^|[십백천만억조경])[십백천만억조경]", re.sub(r"(?<=[십백천])(?=[만억조경])", "|", words))
+
+
+@given(st.integers(0, 10**16), st.integers(0, 10**16))
+def test_amount_words__of_two_amounts_are_the_same_only_when_the_amounts_are(one, other):
+    assert (amount_words(one) == amount_words(other)) == (one == other)
 
 
 @pytest.mark.parametrize(
