@@ -18,6 +18,7 @@ from reports import audit_invoices as invoices
 from reports import audit_limits as limits
 from reports import audit_lines as lines
 from reports import audit_payments as payments
+from reports import audit_payouts as payouts
 from reports import audit_space as space
 from reports import audit_tax as tax
 from reports import audit_work as work
@@ -64,6 +65,13 @@ CHECKS = tuple(
         ("payment differs from the settlement", "WARN", payments.not_yet_paid),
         ("payee is no party to the agreement", "ERROR", payments.other_payee),
         ("payee is no party to the agreement", "WARN", payments.unknown_payee),
+        ("payment order differs from the books", "ERROR", payouts.order_against_books),
+        ("payment ordered to an account not approved", "ERROR", payouts.account_not_approved),
+        ("account approved by the one who asked for it", "ERROR", payouts.approved_by_requester),
+        ("account changed shortly before the payout", "WARN", payouts.changed_before_payout),
+        ("account holder is not the payee", "WARN", payouts.other_holder),
+        ("payment beyond what was ordered", "ERROR", payouts.without_order),
+        ("payment to another than ordered", "ERROR", payouts.other_payee),
         ("suspense differs from its rows", "ERROR", bank.suspense_against_rows),
         ("suspense older than 30 days", "WARN", bank.suspense_waiting),
         ("recovery due from hospital", "WARN", lines.recoveries),

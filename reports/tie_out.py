@@ -13,6 +13,7 @@ from metering.quarantine import intake_counts
 from metering.usage import raw_totals, rolled_totals, stored_usage, uncut_storage, work_items
 from registry.values import ProgrammeTerms
 from reports.month import incentive_figures, matrix_figures, month_lines
+from reports.payout_ties import payout_ties
 from reports.ties import Tie, decimal_text
 from settlement.matrix import total_krw
 
@@ -39,6 +40,7 @@ def month_ties(
         *_statement_ties(connection, terms, month, statements),
         _document_tie(connection, terms, month),
         _invoice_tie(connection, terms, month),
+        *payout_ties(connection, terms, month),
         _cash_tie(connection, terms, month),
         *budget_ties(connection, terms, month),
         _books_tie(connection, terms),

@@ -15,6 +15,7 @@ from core.database import owner_engine
 from core.month import Month
 from reports.audit import CHECKS, audit
 from reports.audit_names import CHECK_NAMES
+from tests import planted_payouts
 from tests.audited import CLEAN, CLOSE, MONTHS, NOW, Books, filled, own_database, work
 from tests.events import deleted, event, gpu, snapshot
 from tests.integration.test_audit_made import MADE
@@ -27,6 +28,7 @@ SUPPLIERS = {"L11": ("H1", "P1"), "L12": ("H2", "P1"), "L21": ("H2", "P2")}
 def fill(books: Books) -> None:
     """Every hospital works every month, everything is paid, results leave and data is deleted."""
     books.load(CLEAN)
+    planted_payouts.with_accounts(books)
     books.pay(("bank", "deposit:P1", 3_060_000, "C1"), day="2025-10-02")
     for month in MONTHS:
         books.ingest(
@@ -40,7 +42,9 @@ def fill(books: Books) -> None:
                 event("result.exported", "m", project="P1", at="2025-12-16T00:00:00Z", kind="model", digest="sha256:m"),
                 now=CLOSE[month],
             )  # fmt: skip
-        books.pay_dues(month, books.settle(month), SUPPLIERS)
+        shown = books.settle(month)
+        planted_payouts.order(books, month)
+        books.pay_dues(month, shown, SUPPLIERS)
 
 
 @pytest.fixture(scope="module")
@@ -176,6 +180,7 @@ PLANTED = [
      " WHERE key = 'L11/w11-2025-10'"], "line:2025-10/L11"),
     ("ERROR", "closed month rewritten", ["UPDATE line_settlement SET held_krw = 1 WHERE line = 'L11'"], "tie:2025-10"),
     ("ERROR", "closed month rewritten", ["UPDATE published_file SET content = content || '\\x00'"], "tie:2025-12"),
+    *planted_payouts.PLANTED,
 ]  # fmt: skip
 
 
