@@ -13,7 +13,7 @@ from portal import answers, web
 from portal.cli import main
 from portal.menu import MENU, ROLES
 from portal.names import CLAIM_STATES, INVOICE_STATES
-from portal.pages import account, invoices
+from portal.pages import account, claim_making, claims, invoices
 from portal.stripe_webhook import blueprint as stripe_webhook
 from portal.text import FILTERS
 
@@ -84,4 +84,4 @@ def _pages(app: Flask) -> None:
         app.register_blueprint(blueprint)
 
 
-PAGES = {one.name: one for one in (account.blueprint, invoices.blueprint)}
+PAGES = {one.blueprint.name: one.blueprint for one in (account, invoices, claims, claim_making)}

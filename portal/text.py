@@ -1,23 +1,21 @@
 """How pages write won, days and quantities: the filters of the templates."""
 
 from datetime import date, datetime
-from decimal import Decimal
 
-from core.month import Month, kst_day
+from core.month import KST
 from portal.month_text import won
 from reports.words import amount_text, date_text
 
 
-def day(value: date | datetime | None) -> str:
-    """`2025. 11. 30.(일)`, of an instant its day in Seoul; `-` for none."""
-    if value is None:
-        return "-"
-    return date_text(kst_day(value) if isinstance(value, datetime) else value)
+def day(value: date | str) -> str:
+    """`2025. 11. 30.(일)`, of a local day or its ISO text."""
+    return date_text(date.fromisoformat(value) if isinstance(value, str) else value)
 
 
-def month(value: date | Month) -> str:
-    """`2025-11`."""
-    return f"{value:%Y-%m}" if isinstance(value, date) else str(value)
+def instant(value: str) -> str:
+    """`2025. 12. 3.(수) 14:20` in Seoul, of an instant's ISO text."""
+    local = datetime.fromisoformat(value).astimezone(KST)
+    return f"{date_text(local.date())} {local:%H:%M}"
 
 
 def words(krw: int) -> str:
@@ -25,9 +23,4 @@ def words(krw: int) -> str:
     return ("△ " if krw < 0 else "") + amount_text(abs(krw))
 
 
-def milli(thousandths: int) -> str:
-    """Thousandths of a unit as a number without trailing zeros: `86.5`."""
-    return f"{Decimal(thousandths).scaleb(-3).normalize():,f}"
-
-
-FILTERS = {"won": won, "day": day, "month": month, "words": words, "milli": milli}
+FILTERS = {"won": won, "day": day, "instant": instant, "words": words}

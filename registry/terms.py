@@ -25,6 +25,18 @@ def programme_codes(connection: Connection) -> list[str]:
     return list(connection.scalars(text("SELECT code FROM programme ORDER BY code")))
 
 
+def supplied_programmes(connection: Connection, supplier: str) -> dict[str, str]:
+    """Name by code of every programme in which a party supplies a line, by code."""
+    rows = connection.execute(
+        text(
+            "SELECT code, name FROM programme WHERE code IN (SELECT programme FROM agreement_line"
+            " WHERE supplier = :supplier) ORDER BY code"
+        ),
+        {"supplier": supplier},
+    )
+    return dict(rows.all())
+
+
 def programme_terms(connection: Connection, code: str, month: Month | None = None) -> ProgrammeTerms:
     """A programme's terms; `month`: without what was loaded after that month was closed.
 

@@ -1,10 +1,10 @@
 """Visits the portal as its users do: an application over a test's database, and clients that are signed in."""
 
 import re
-from datetime import datetime
+from datetime import UTC, datetime
 
 from flask import Flask
-from flask.testing import FlaskClient
+from flask.testing import EnvironBuilder, FlaskClient
 from sqlalchemy import Engine
 
 from core.settings import Settings
@@ -12,6 +12,7 @@ from portal.app import create_app
 from registry import users
 from registry.users import User
 
+AT = datetime(2025, 12, 5, 1, tzinfo=UTC)
 HERE = "https://portal.example"
 PASSWORD = "correct horse battery"
 USERS = {
@@ -21,19 +22,18 @@ USERS = {
 }  # fmt: skip
 
 
-def portal(settings: Settings, now: datetime, **more: str) -> Flask:
-    """The application over a test's database, at a fixed instant."""
-    return create_app(
-        Settings(database_url=settings.database_url, home=settings.home, secret_key="k" * 32, **more), lambda: now
-    )
+def portal(settings: Settings) -> Flask:
+    """The application over a test's database, at the instant AT."""
+    keyed = Settings(database_url=settings.database_url, home=settings.home, secret_key="k" * 32)
+    return create_app(keyed, lambda: AT)
 
 
-def add_users(engine: Engine, now: datetime, names=USERS, password: str | None = None) -> None:
-    """A user of each role and of each party of the small programme."""
+def add_users(engine: Engine, *names: str, password: str | None = None) -> None:
+    """Users of the small programme: those named, else one of each role and of each party."""
     with engine.begin() as connection:
-        for name in names:
+        for name in names or USERS:
             role, party = USERS[name]
-            users.add_user(connection, User(name=name, role=role, party=party), password, now)
+            users.add_user(connection, User(name=name, role=role, party=party), password, AT)
 
 
 class Visitor:
@@ -49,10 +49,17 @@ class Visitor:
         """GET of a page."""
         return self.client.get(path, base_url=HERE, **arguments)
 
-    def post(self, path: str, form: dict | None = None, **arguments):
+    def post(self, path: str, form: dict | None = None):
         """A form sent from a page of the site, with the session's token."""
         sent = {"csrf_token": self.token(), **(form or {})}
-        return self.client.post(path, data=sent, base_url=HERE, headers={"Referer": HERE + "/"}, **arguments)
+        builder = EnvironBuilder(
+            self.client.application, path, method="POST", data=sent, base_url=HERE, headers={"Referer": HERE + "/"}
+        )
+        environ = builder.get_environ()
+        done = self.client.open(environ)
+        environ["wsgi.input"].close()  # a large form is a file, which the client leaves open
+        builder.close()
+        return done
 
     def token(self) -> str:
         """The session's token, as every page with a form shows it."""

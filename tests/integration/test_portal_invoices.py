@@ -1,7 +1,6 @@
 """The pages of company invoices: who sees which, what they say, and that nobody sees another's."""
 
 import re
-from datetime import UTC, datetime
 from io import BytesIO
 
 import openpyxl
@@ -12,7 +11,6 @@ from sqlalchemy.exc import DBAPIError
 from tests.driven import CLOSE, event, work
 from tests.visiting import USERS, Visitor, add_users, portal
 
-AT = datetime(2025, 12, 5, 1, tzinfo=UTC)
 MINE, OTHERS = "INV-OP-2025-000001", "INV-OP-2025-000002"
 
 
@@ -28,8 +26,8 @@ def billed(world, loaded, settings):
     )  # fmt: skip
     world.run("2025-11")
     world.pay("bank,receivable:company:P1,100000", now="2025-12-04T09:00:00+09:00")
-    add_users(loaded, AT)
-    return portal(settings, AT)
+    add_users(loaded)
+    return portal(settings)
 
 
 def test_list__a_company_sees_its_own_invoices_and_what_is_open(billed):

@@ -1,7 +1,7 @@
 """Signing in to the portal: sessions, forms, headers, and what a stranger, a wrong password and a user who left get."""
 
 import re
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 
@@ -9,21 +9,16 @@ from core import database
 from core.settings import Settings
 from portal.app import create_app
 from portal.menu import MAY
-from registry import sign_in, users
-from registry.users import User
-
-AT = datetime(2025, 12, 5, 1, tzinfo=UTC)
-PASSWORD = "correct horse battery"
-HERE = "https://portal.example"
+from registry import sign_in
+from tests.conftest import ROOT
+from tests.visiting import HERE, PASSWORD, add_users, portal
 
 
 @pytest.fixture
 def app(loaded, settings):
-    """The application over the small programme, at a fixed instant."""
-    keyed = Settings(database_url=settings.database_url, home=settings.home, secret_key="k" * 32)
-    with loaded.begin() as connection:
-        users.add_user(connection, User(name="c01", role="company", party="C1"), PASSWORD, AT)
-    return create_app(keyed, lambda: AT)
+    """The application over the small programme, and a user with a password."""
+    add_users(loaded, "c01", password=PASSWORD)
+    return portal(settings)
 
 
 def token(client, path="/sign-in"):
@@ -146,7 +141,7 @@ def test_headers__stand_on_every_answer(app, path):
 
 
 def test_pages__hold_no_inline_script_or_style():
-    for path in sorted((database.Path(__file__).parents[2] / "portal" / "templates").glob("*.html")):
+    for path in sorted((ROOT / "portal" / "templates").glob("*.html")):
         assert not re.search(r"<script|<style|\sstyle=|\son\w+=|javascript:|\|\s*safe", path.read_text()), path.name
 
 
