@@ -196,6 +196,15 @@ def test_guard__a_superseded_request_and_a_second_decision_are_refused_by_hand(p
         execute(owner, "UPDATE payee_account_decision SET decision = 'rejected'")
 
 
+def test_guard__a_partys_request_sees_its_own_accounts_only(people, jeongsan, tmp_path):
+    approved(jeongsan, tmp_path, "H1", "첫째병원")
+    approved(jeongsan, tmp_path, "H2", "둘째병원", "110-999-888777")
+    with people.begin() as connection:
+        connection.execute(text("SELECT set_config('jeongsan.party', 'H1', true)"))
+        for table in ("payee_account", "payee_account_decision"):
+            assert connection.execute(text(f"SELECT DISTINCT party FROM {table}")).scalars().all() == ["H1"]  # noqa: S608
+
+
 def test_number__stands_in_no_answer_no_error_and_no_value(people, jeongsan, tmp_path, monkeypatch):
     monkeypatch.setenv("JEONGSAN_LOG", "json")
     approved(jeongsan, tmp_path, "H1", "첫째병원")

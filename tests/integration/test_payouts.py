@@ -13,6 +13,7 @@ from sqlalchemy import text
 from core.month import Month
 from registry.due_dates import DueTerms
 from tests.driven import work
+from tests.integration.test_examples import MONTHS, NOW, settled
 from tests.integration.test_guards import refused
 from tests.paying import approved, with_people
 from tests.worked import CASE, CLOSE, PROGRAMME, expected, needs_case, prepare, run
@@ -172,7 +173,7 @@ def test_due__skips_holidays_and_weekends(month, day, due):
 def small(world, jeongsan):
     """The small programme with people of finance; its November is run: H1 and H2 worked for P1, H2 for P2."""
     with_people(jeongsan)
-    world.pay("bank,deposit:P1,10000000", now="2025-11-03T09:00:00+09:00")
+    world.pay("bank,deposit:P1,10000000", "agency,advance:hospital:H2:P2,1000", now="2025-11-03T09:00:00+09:00")
     world.ingest(*work("w1", "L11", 100), *work("w2", "L12", 200), *work("w3", "L21", 300, project="P2"),
                  now="2025-12-01T00:00:00Z")  # fmt: skip
     world.run("2025-11")
@@ -223,9 +224,29 @@ def test_order__made_anew_with_a_reason_keeps_the_old_one_and_takes_the_new_acco
     assert [tuple(one) for one in kept] == [(1, len(first["rows"])), (2, len(first["rows"]))]
 
 
+@pytest.mark.parametrize("name", ["voucher-2026", "coresearch-2025", "dataspace-2026"])
+def test_order__of_every_kind_of_programme_asks_for_all_that_its_books_owe(jeongsan, tmp_path, name):
+    programme, months = MONTHS[name]
+    settled(jeongsan, name)
+    with_people(jeongsan)
+    asked = {}
+    for month in months:
+        for one in order(jeongsan, month, "--out", tmp_path, programme=programme, now=NOW)["rows"]:
+            asked[one["account"]] = asked.get(one["account"], 0) + one["amount_krw"]
+            assert one["party"] in one["account"] or one["account"].startswith(("payable:operator", "payable:company:"))
+    owed = jeongsan("balances", "--programme", programme)
+    assert {code: -krw for code, krw in owed.items() if code.startswith("payable:")} == {
+        code: krw for code, krw in asked.items() if krw
+    }
+    kinds = {code.split(":")[1] for code in asked}
+    assert {"voucher-2026": "operator", "coresearch-2025": "company", "dataspace-2026": "infra"}[name] in kinds
+
+
 def test_payouts__partly_too_much_and_without_an_order_are_differences(small, jeongsan):
     answer = order(jeongsan, "2025-11", programme="V25", now="2025-12-10T09:00:00+09:00")
     agency = {key[1]: krw for key, krw in amounts(answer).items() if key[0] == "agency"}
+    shown = jeongsan("month", "show", "2025-11", "--programme", "V25")["lines"]["L21"]
+    assert agency["payable:hospital:H2:P2"] == shown["voucher_krw"] - 1000  # paid in advance
     small.pay(
         f"agency,payable:hospital:H1:P1,{agency['payable:hospital:H1:P1'] - 1}",
         f"agency,payable:hospital:H2:P1,{agency['payable:hospital:H2:P1'] + 1}",
