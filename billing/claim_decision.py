@@ -1,19 +1,20 @@
 """What the settlement staff decide of a hospital's claim (domain.md §8), line by line; nobody of his own."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Row, insert, text
 
-from billing.claim_action import begin, claim_lines, claim_row, move, named_lines
+from billing.claim_action import begin, claim_lines, move, named_lines
 from billing.claim_line import ClaimLine
 from billing.claim_models import ClaimDecision
 from billing.claim_paid import mark_paid
 from billing.claim_state import decided_state
-from billing.claim_work import accepted_work, differences
+from billing.claim_work import AcceptedWork, accepted_work, differences
 from core.errors import BadInput, RuleRefused
 from core.month import Month
+from metering.usage import last_mark
 
 ALL_REFUSED = "모든 명세가 거절되었습니다 (every line is refused)"
 
@@ -33,25 +34,55 @@ def approve(connection: Connection, number: str, refusals: Mapping[str, str], by
     Raises BadInput for a name that is no line and for an empty reason, RuleRefused as `begin` does and for the user who
     submitted the claim.
     """
-    claim = begin(connection, number, "decide", by)
-    _refuse_own(connection, claim, number, by)
-    lines = claim_lines(connection, claim.id)
+    claim, lines = _opened(connection, number, "decide", by)
     reasons = {named_lines(lines, number, [name])[0].id: reason.strip() for name, reason in refusals.items()}
     if not all(reasons.values()):
         raise BadInput(f"{number}: 거절한 명세마다 사유를 적으세요 (each refused line needs a reason).")
-    reasons |= _untied(connection, claim, [one for one in lines if one.id not in reasons])
-    return _decide(connection, claim, number, lines, reasons, ALL_REFUSED, by, now)
+    work = accepted_work(connection, claim.programme, claim.hospital, Month.of(claim.month))
+    reasons |= _untied(work, [one for one in lines if one.id not in reasons])
+    _write(connection, lines, reasons, work.mark, by, now)
+    accepted = [one.id not in reasons for one in lines]
+    state = _follow(connection, claim, accepted, "" if any(accepted) else ALL_REFUSED, by, now)
+    return Decided(state=state, refused=_named(lines, reasons))
 
 
 def reject(connection: Connection, number: str, reason: str, by: str, now: datetime) -> Decided:
     """Rejects a submitted claim as a whole, each line for the same reason. Raises as `approve` does."""
-    claim = begin(connection, number, "decide", by)
-    _refuse_own(connection, claim, number, by)
-    lines = claim_lines(connection, claim.id)
-    return _decide(connection, claim, number, lines, {one.id: reason for one in lines}, reason, by, now)
+    claim, lines = _opened(connection, number, "decide", by)
+    reasons = {one.id: reason for one in lines}
+    _write(connection, lines, reasons, last_mark(connection), by, now)
+    state = _follow(connection, claim, [False for _ in lines], reason, by, now)
+    return Decided(state=state, refused=_named(lines, reasons))
 
 
-def _refuse_own(connection: Connection, claim: Row, number: str, by: str) -> None:
+def resolve(
+    connection: Connection, number: str, works: Sequence[str], corrected: bool, reason: str, by: str, now: datetime
+) -> Decided:
+    """Resolves open disputes, all of the claim's when none is named: corrected, the line is accepted after all and must
+    tie again; upheld, it stays refused for good.
+
+    Raises RuleRefused for a line without an open dispute and for one that does not tie, and as `approve` does.
+    """
+    claim, lines = _opened(connection, number, "resolve", by)
+    disputed = [one for one in lines if one.dispute_id is not None and not one.resolved]
+    asked = named_lines(lines, number, works) or disputed
+    work = accepted_work(connection, claim.programme, claim.hospital, Month.of(claim.month))
+    untied = _untied(work, asked) if corrected else {}
+    problems = {one.id: "처리할 이의신청이 없습니다 (no open dispute)" for one in asked if one not in disputed}
+    refused = [f"{number}: {name}: {problem}." for name, problem in _named(asked, untied | problems).items()]
+    if refused or not asked:
+        raise RuleRefused("\n".join(refused) or f"{number}: 처리할 이의신청이 없습니다 (no open dispute).")
+    reasons = {one.id: reason for one in asked}
+    _write(connection, asked, reasons, work.mark, by, now, accepted=reasons if corrected else ())
+    if not corrected:
+        return Decided(state=_standing(connection, claim, now), refused=_named(asked, reasons))
+    accepted = [one.id in reasons or one.decision == "accepted" for one in lines]
+    return Decided(state=_follow(connection, claim, accepted, reason, by, now), refused={})
+
+
+def _opened(connection: Connection, number: str, action: str, by: str) -> tuple[Row, Sequence[Row]]:
+    """The claim and its lines, once the user may decide it; nobody decides a claim that he submitted."""
+    claim = begin(connection, number, action, by)
     submitted_by = connection.scalar(
         text("SELECT moved_by FROM claim_transition WHERE claim_id = :claim AND to_state = 'submitted'"),
         {"claim": claim.id},
@@ -61,11 +92,11 @@ def _refuse_own(connection: Connection, claim: Row, number: str, by: str) -> Non
             f"{number}: 제출한 사람 '{by}' 은(는) 자기 청구를 심사할 수 없습니다 "
             "(nobody decides a claim that he submitted)."
         )
+    return claim, claim_lines(connection, claim.id)
 
 
-def _untied(connection: Connection, claim: Row, lines: Sequence[Row]) -> dict[int, str]:
-    """By line, why it does not tie to metered, accepted work as it stands now."""
-    work = accepted_work(connection, claim.programme, claim.hospital, Month.of(claim.month))
+def _untied(work: AcceptedWork, lines: Sequence[Row]) -> dict[int, str]:
+    """By line, why it does not tie to metered, accepted work."""
     found = {}
     for row in lines:
         accepted = work.lines.get(row.accept_seq)
@@ -77,58 +108,35 @@ def _untied(connection: Connection, claim: Row, lines: Sequence[Row]) -> dict[in
     return found
 
 
-def _decide(
-    connection: Connection, claim: Row, number: str, lines: Sequence[Row], reasons: Mapping[int, str], rejection: str,
-    by: str, now: datetime,
-) -> Decided:  # fmt: skip
+def _named(lines: Sequence[Row], reasons: Mapping[int, str]) -> dict[str, str]:
+    return {f"{one.line}/{one.work}": reasons[one.id] for one in lines if one.id in reasons}
+
+
+def _write(
+    connection: Connection, lines: Sequence[Row], reasons: Mapping[int, str], mark: int, by: str, now: datetime,
+    accepted: Collection[int] = (),
+) -> None:  # fmt: skip
+    """The decisions: a line with a reason is refused, save those that are `accepted` for it."""
     connection.execute(
         insert(ClaimDecision),
         [
-            {"line_id": one.id, "decision": "refused" if one.id in reasons else "accepted",
-             "reason": reasons.get(one.id, ""), "decided_at": now, "decided_by": by}
+            {"line_id": one.id, "dispute_id": one.dispute_id, "intake_mark": mark, "decided_at": now, "decided_by": by,
+             "decision": "accepted" if one.id in accepted or one.id not in reasons else "refused",
+             "reason": reasons.get(one.id, "")}
             for one in lines
         ],
     )  # fmt: skip
-    state = decided_state([one.id not in reasons for one in lines])
-    move(connection, claim, state, by, now, rejection if state == "rejected" else "")
-    mark_paid(connection, claim.programme, [claim.hospital], now)
-    return Decided(
-        state=claim_row(connection, number).state,
-        refused={f"{one.line}/{one.work}": reasons[one.id] for one in lines if one.id in reasons},
-    )
 
 
-def resolve(
-    connection: Connection, number: str, works: Sequence[str], corrected: bool, reason: str, by: str, now: datetime
-) -> Decided:
-    """Resolves open disputes, all of the claim's when none is named: corrected, the line is accepted after all and must
-    tie again; upheld, it stays refused for good.
-
-    Raises RuleRefused for a line without an open dispute and for one that does not tie, and as `approve` does.
-    """
-    claim = begin(connection, number, "resolve", by)
-    _refuse_own(connection, claim, number, by)
-    lines = claim_lines(connection, claim.id)
-    open_lines = [one for one in lines if one.dispute_id is not None and not one.resolved]
-    asked = named_lines(lines, number, works) or open_lines
-    untied = _untied(connection, claim, asked) if corrected else {}
-    refused = [f"{number}: {one.line}/{one.work}: 처리할 이의신청이 없습니다 (no open dispute)."
-               for one in asked if one not in open_lines]  # fmt: skip
-    refused += [f"{number}: {one.line}/{one.work}: {untied[one.id]}." for one in asked if one.id in untied]
-    if refused or not asked:
-        raise RuleRefused("\n".join(refused) or f"{number}: 처리할 이의신청이 없습니다 (no open dispute).")
-    decision = "accepted" if corrected else "refused"
-    connection.execute(
-        insert(ClaimDecision),
-        [{"line_id": one.id, "dispute_id": one.dispute_id, "decision": decision, "reason": reason, "decided_at": now,
-          "decided_by": by} for one in asked],
-    )  # fmt: skip
-    ids = {one.id for one in asked}
-    state = decided_state([corrected if one.id in ids else one.decision == "accepted" for one in lines])
-    if corrected and state != claim.state:
+def _follow(connection: Connection, claim: Row, accepted: Sequence[bool], reason: str, by: str, now: datetime) -> str:
+    """Moves the claim to the state that the decisions of all its lines make; returns where it stands then."""
+    state = decided_state(accepted)
+    if state != claim.state:
         move(connection, claim, state, by, now, reason)
+    return _standing(connection, claim, now)
+
+
+def _standing(connection: Connection, claim: Row, now: datetime) -> str:
+    """The claim's state once it has been looked whether all of it is paid."""
     mark_paid(connection, claim.programme, [claim.hospital], now)
-    return Decided(
-        state=claim_row(connection, number).state,
-        refused={} if corrected else {f"{one.line}/{one.work}": reason for one in asked},
-    )
+    return connection.scalar(text("SELECT state FROM claim WHERE id = :claim"), {"claim": claim.id})

@@ -99,7 +99,10 @@ class ClaimDispute(Base):
 
 
 class ClaimDecision(Base):
-    """What was decided of a line, and once more where a dispute was resolved. Append-only; the last one counts."""
+    """What was decided of a line, and once more where a dispute was resolved. Append-only; the last one counts.
+
+    `intake_mark`: the intake up to which the line was checked against metered, accepted work.
+    """
 
     __tablename__ = "claim_line_decision"
     id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
@@ -107,6 +110,7 @@ class ClaimDecision(Base):
     dispute_id: Mapped[int | None] = mapped_column(ForeignKey("claim_dispute.id"), unique=True)
     decision: Mapped[str] = mapped_column(Text)
     reason: Mapped[str] = mapped_column(Text)
+    intake_mark: Mapped[int] = mapped_column(BigInteger)
     decided_at: Mapped[datetime]
     decided_by: Mapped[str] = mapped_column(ForeignKey("user_account.name"))
     __table_args__ = (

@@ -26,8 +26,11 @@ FIELDS = {
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptedWork:
-    """What can be claimed by acceptance (its sequence number), and the work that no rate in force prices."""
+    """What can be claimed by acceptance (its sequence number), and the work that no rate in force prices; of everything
+    taken in up to the intake mark.
+    """
 
+    mark: int
     lines: dict[int, ClaimLine]
     missing: Sequence[MissingRate]
 
@@ -43,11 +46,12 @@ def accepted_work(connection: Connection, programme: str, hospital: str, month: 
     _check_hospital(connection, terms, hospital)
     agreed = {(one.code, line.code) for one in terms.projects.values() for line in one.lines
               if line.supplier == hospital}  # fmt: skip
-    found = work_items(connection, sorted({project for project, _ in agreed}), last_mark(connection))
+    mark = last_mark(connection)
+    found = work_items(connection, sorted({project for project, _ in agreed}), mark)
     items = [one for one in found if (one.project, one.line) in agreed]
     book = RateBook(rates(connection, [hospital]))
     priced, missing = rate_work(items, terms, book, month, _known_keys(connection, programme, hospital))
-    return AcceptedWork(lines=_claim_lines(priced, items), missing=missing)
+    return AcceptedWork(mark=mark, lines=_claim_lines(priced, items), missing=missing)
 
 
 def _check_hospital(connection: Connection, terms: ProgrammeTerms, hospital: str) -> None:

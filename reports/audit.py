@@ -14,6 +14,7 @@ from registry.values import ProgrammeTerms
 from reports import audit_agreements as agreements
 from reports import audit_bank as bank
 from reports import audit_books as books
+from reports import audit_claims as claims
 from reports import audit_invoices as invoices
 from reports import audit_limits as limits
 from reports import audit_lines as lines
@@ -57,6 +58,13 @@ CHECKS = tuple(
         ("same work claimed twice", "ERROR", work.charged_twice),
         ("same work claimed twice", "WARN", work.alike),
         ("charge differs from the acceptance", "ERROR", work.charge_against_acceptance),
+        ("claim differs from the acceptance", "ERROR", claims.not_as_accepted),
+        ("claim differs from the acceptance", "WARN", claims.corrected_since),
+        ("claim differs from its charges", "ERROR", claims.not_as_charged),
+        ("refused claim settled", "WARN", claims.refused_but_settled),
+        ("same work in two claims", "ERROR", claims.claimed_twice),
+        ("claim paid without its payment", "ERROR", claims.paid_without_payment),
+        ("claim evidence rewritten", "ERROR", claims.evidence_rewritten),
         ("document differs from its charges", "ERROR", payments.document_against_charges),
         ("modified tax document without its original", "ERROR", tax.without_original),
         ("tax document not numbered in time", "WARN", tax.unnumbered),

@@ -14,6 +14,7 @@ from billing.tax_reading import tax_form
 from core.errors import BadInput
 from core.month import Month
 from metering import usage
+from reports.lineage_claims import claim_found
 from reports.lineage_rows import Booked, Books, Found, booked, require
 from reports.ties import decimal_text
 from reports.trace import locate
@@ -43,6 +44,8 @@ def trace(connection: Connection, reference: str, programme: str | None = None) 
         found = _followed(books, reference)
     elif NUMBER.fullmatch(reference):
         kind, found = "invoice", _invoice(books, reference)
+    elif reference.startswith("CLM-"):
+        kind, found = "claim", claim_found(books, reference)
     elif TAX_NUMBER.fullmatch(reference):
         kind, found = "tax", _tax_document(books, reference)
     else:
@@ -284,6 +287,7 @@ FOLLOW = {
     "line": _line,
     "entry": _entry,
     "balance": _balance,
+    "claim": claim_found,
     "invoice": _invoice,
     "tax": _tax_document,
     "matrix": _matrix,

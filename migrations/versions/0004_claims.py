@@ -114,6 +114,7 @@ def upgrade() -> None:
         sa.Column("dispute_id", sa.BigInteger(), nullable=True),
         sa.Column("decision", sa.Text(), nullable=False),
         sa.Column("reason", sa.Text(), nullable=False),
+        sa.Column("intake_mark", sa.BigInteger(), nullable=False),
         sa.Column("decided_at", sa.DateTime(timezone=True), nullable=False),
         sa.Column("decided_by", sa.Text(), nullable=False),
         sa.CheckConstraint(

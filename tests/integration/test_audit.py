@@ -15,7 +15,7 @@ from core.database import owner_engine
 from core.month import Month
 from reports.audit import CHECKS, audit
 from reports.audit_names import CHECK_NAMES
-from tests import planted_payouts
+from tests import planted_claims, planted_payouts
 from tests.audited import CLEAN, CLOSE, MONTHS, NOW, Books, filled, own_database, work
 from tests.events import deleted, event, gpu, snapshot
 from tests.integration.test_audit_made import MADE
@@ -42,6 +42,8 @@ def fill(books: Books) -> None:
                 event("result.exported", "m", project="P1", at="2025-12-16T00:00:00Z", kind="model", digest="sha256:m"),
                 now=CLOSE[month],
             )  # fmt: skip
+        if month == "2025-10":
+            planted_claims.claim(books, month)
         shown = books.settle(month)
         planted_payouts.order(books, month)
         books.pay_dues(month, shown, SUPPLIERS)
@@ -180,6 +182,7 @@ PLANTED = [
      " WHERE key = 'L11/w11-2025-10'"], "line:2025-10/L11"),
     ("ERROR", "closed month rewritten", ["UPDATE line_settlement SET held_krw = 1 WHERE line = 'L11'"], "tie:2025-10"),
     ("ERROR", "closed month rewritten", ["UPDATE published_file SET content = content || '\\x00'"], "tie:2025-12"),
+    *planted_claims.PLANTED,
     *planted_payouts.PLANTED,
 ]  # fmt: skip
 

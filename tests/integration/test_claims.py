@@ -209,6 +209,10 @@ def test_paid__once_what_was_settled_for_the_hospital_is_paid_in_full(claims, en
         assert state_of(connection, number) == "paid"
         rows = connection.execute(text("SELECT to_state, moved_by FROM claim_transition ORDER BY id")).all()
     assert [tuple(row) for row in rows] == [("submitted", "h1-1"), ("approved", "finance-1"), ("paid", None)]
+    for reference in (number, f"claim:{number}"):
+        traced = claims.call("trace", reference)
+        assert (traced["kind"], traced["amount_krw"], len(traced["charges"])) == ("claim", 160_485, 2)
+        assert traced["parents"] == ["event:/t#a-w1", "event:/t#a-w2"]
 
 
 def test_paid__what_is_held_stays_approved_and_what_was_paid_before_is_paid_at_once(claims, engine):

@@ -33,8 +33,9 @@ SELECT :claim, accept_seq, :line, :work, project, kind, performed_on, accepted_o
   supply_krw, vat_krw, tax, '' FROM claim_line ORDER BY id LIMIT 1
 """
 DECIDE = """
-INSERT INTO claim_line_decision (line_id, decision, reason, decided_at, decided_by)
-SELECT id, CASE WHEN work = ANY(:accepted) THEN 'accepted' ELSE 'refused' END, 'x', now(), 'finance-1' FROM claim_line
+INSERT INTO claim_line_decision (line_id, decision, reason, intake_mark, decided_at, decided_by)
+SELECT id, CASE WHEN work = ANY(:accepted) THEN 'accepted' ELSE 'refused' END, 'x', 1, now(), 'finance-1'
+FROM claim_line
 """
 
 
@@ -111,8 +112,8 @@ def test_decision__without_the_move_that_it_makes_is_refused_at_the_commit(claim
         number = approved(connection, "w2", "w3", refusals=["w2", "w3"])
         claim_action.dispute(connection, number, [], "x", "h1-1", NOW)
     resolve = """
-        INSERT INTO claim_line_decision (line_id, dispute_id, decision, reason, decided_at, decided_by)
-        SELECT line_id, id, 'accepted', 'x', now(), 'finance-1' FROM claim_dispute LIMIT 1
+        INSERT INTO claim_line_decision (line_id, dispute_id, decision, reason, intake_mark, decided_at, decided_by)
+        SELECT line_id, id, 'accepted', 'x', 1, now(), 'finance-1' FROM claim_dispute LIMIT 1
     """
     with refused("JS001", "does not stay so with these decisions"):
         execute(engine, resolve)

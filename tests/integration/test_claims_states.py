@@ -135,9 +135,9 @@ def _raw_move(connection, number, before, after, by) -> None:
 def _decide(connection, number, by, refused) -> None:
     connection.execute(
         text(
-            "INSERT INTO claim_line_decision (line_id, decision, reason, decided_at, decided_by)"
-            " SELECT id, CASE WHEN row_number() OVER (ORDER BY id) <= :refused THEN 'refused' ELSE 'accepted' END, 'x',"
-            " :at, :by FROM claim_line WHERE claim_id = :claim"
+            "INSERT INTO claim_line_decision (line_id, decision, reason, intake_mark, decided_at, decided_by)"
+            " SELECT id, CASE WHEN row_number() OVER (ORDER BY id) <= :refused THEN 'refused' ELSE 'accepted' END,"
+            " 'x', 1, :at, :by FROM claim_line WHERE claim_id = :claim"
         ),
         {"claim": claim_action.claim_row(connection, number).id, "refused": refused, "at": NOW, "by": by},
     )
@@ -153,8 +153,8 @@ def _correct(connection, number, by, kept) -> None:
             {"line": line.id, "at": NOW},
         )  # fmt: skip
         connection.execute(
-            text("INSERT INTO claim_line_decision (line_id, dispute_id, decision, reason, decided_at, decided_by)"
-                 " VALUES (:line, :dispute, 'accepted', 'x', :at, :by)"),
+            text("INSERT INTO claim_line_decision (line_id, dispute_id, decision, reason, intake_mark, decided_at,"
+                 " decided_by) VALUES (:line, :dispute, 'accepted', 'x', 1, :at, :by)"),
             {"line": line.id, "dispute": dispute, "at": NOW, "by": by},
         )  # fmt: skip
 
