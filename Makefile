@@ -21,6 +21,7 @@ test: $(ready) ## 모든 검사 (style, import floors, all tests on a real Postg
 	@scripts/tool java default-jre-headless || true
 	@scripts/tool mvn maven || true
 	@scripts/tool hledger hledger || true
+	@(scripts/stripe-mock > /dev/null 2>&1 &)
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/lint-imports
