@@ -64,7 +64,7 @@ def _refuse_other_kinds(content: bytes, file: str) -> None:
     if not content:
         raise BadInput(f"{file}: 빈 파일입니다. 채운 양식을 올리세요 (empty file).")
     if len(content) > LARGEST_BYTES:
-        raise BadInput(f"{file}: {len(content):,}바이트입니다. 10 MB까지 받습니다 (larger than 10 MB).")
+        raise BadInput(f"{file}: 10 MB를 넘습니다. 새로 받은 양식에 값만 옮겨 적으세요 (larger than 10 MB).")
     if content.startswith(COMPOUND) and ENCRYPTED in content:
         raise BadInput(f"{file}: 암호가 걸린 파일입니다. 암호를 풀고 저장해 올리세요 (encrypted).")
     if content.startswith(COMPOUND):

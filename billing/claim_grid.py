@@ -14,6 +14,7 @@ from defusedxml.common import DefusedXmlException
 from defusedxml.sax import parseString
 
 from billing.claim_form import Cell
+from billing.claim_values import normal
 from core.errors import BadInput
 
 ADDRESS = re.compile(r"([A-Z]{1,3})([1-9]\d{0,6})", re.ASCII)
@@ -22,6 +23,8 @@ KINDS = {"n": "number", "s": "text", "str": "text", "inlineStr": "text", "b": "b
 RELATIONS = "xl/_rels/workbook.xml.rels"
 STRINGS = "xl/sharedStrings.xml"
 TRUE = ("1", "true", "on")
+MOST_ELEMENTS = 10_000
+MOST_MERGED = 100
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -34,14 +37,14 @@ class SheetPart:
 
 @dataclass(kw_only=True)
 class Grid:
-    """The cells of a sheet by (row, column letters); merged ranges; hidden rows and columns; `beyond`: the first value
-    outside the wanted area, where reading stopped.
+    """The cells of a sheet by (row, column letters); its first 100 merged ranges; hidden rows and columns of the wanted
+    area; `beyond`: the first value outside of it, where reading stopped.
     """
 
     cells: dict[tuple[int, str], Cell] = field(default_factory=dict)
     merged: list[str] = field(default_factory=list)
     hidden_rows: set[int] = field(default_factory=set)
-    hidden_columns: list[tuple[int, int]] = field(default_factory=list)
+    hidden_columns: set[int] = field(default_factory=set)
     beyond: str = ""
 
 
@@ -64,7 +67,7 @@ def sheets_of(parts: dict[str, bytes], file: str) -> tuple[dict[str, SheetPart],
         if name == "Relationship"
     }
     sheets = {
-        one.get("name", ""): SheetPart(
+        normal(one.get("name", "")): SheetPart(
             part=targets.get(one.get("id"), ""), hidden=one.get("state", "visible") != "visible"
         )
         for name, one in book.found
@@ -114,6 +117,8 @@ class _Elements(ContentHandler):
         self.found: list[tuple[str, dict[str, str]]] = []
 
     def startElement(self, name, attrs):
+        if len(self.found) == MOST_ELEMENTS:
+            raise _Damaged(f"more than {MOST_ELEMENTS:,} elements")
         self.found.append((_local(name), {_local(key): value for key, value in attrs.items()}))
 
 
@@ -177,14 +182,14 @@ class _Cells(_Text):
         elif name == "f":
             self._formula = self._into = []
         elif name == "col" and (attrs.get("hidden") in TRUE or _is_nothing(attrs.get("width"))):
-            self.grid.hidden_columns.append((int(attrs["min"]), int(attrs["max"])))
-        elif name == "mergeCell":
+            self.grid.hidden_columns.update(range(int(attrs["min"]), min(int(attrs["max"]), self._last_column) + 1))
+        elif name == "mergeCell" and len(self.grid.merged) < MOST_MERGED:
             self.grid.merged.append(attrs["ref"])
 
     def _start_row(self, attrs) -> None:
         self._row = int(attrs.get("r") or self._row + 1)
         self._column = 0
-        if attrs.get("hidden") in TRUE or _is_nothing(attrs.get("ht")):
+        if self._row <= self._last_row and (attrs.get("hidden") in TRUE or _is_nothing(attrs.get("ht"))):
             self.grid.hidden_rows.add(self._row)
 
     def _start_cell(self, attrs) -> None:

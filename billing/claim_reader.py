@@ -60,9 +60,8 @@ def read_upload(content: bytes, file: str, form: Form) -> Sheet:
 
 
 def _check_sheets(sheets: dict[str, SheetPart], file: str) -> None:
-    names = [normal(name) for name in sheets]
-    missing = [name for name in SHEETS if name not in names]
-    others = [shown(name) for name in names if name not in SHEETS]
+    missing = [name for name in SHEETS if name not in sheets]
+    others = [shown(name) for name in sheets if name not in SHEETS]
     if missing:
         raise BadInput(f"{file}: 시트가 없습니다: {', '.join(missing)}. {NEW_FORM} (a sheet of the form is missing).")
     if others:
@@ -106,12 +105,9 @@ def _check_layout(grid: Grid, file: str) -> None:
     if merged:
         named = ", ".join(shown(one) for one in merged[:NAMED])
         raise BadInput(f"{file}: {ENTRIES}!{named}: 병합한 칸이 있습니다. 병합을 풀고 올리세요 (merged cells).")
-    hidden = [f"{tuple(TITLES)[first - 1]}열" for first, _ in grid.hidden_columns if first <= len(TITLES)]
+    hidden = ", ".join(f"{tuple(TITLES)[column - 1]}열" for column in sorted(grid.hidden_columns))
     if hidden:
-        problem = (
-            f"{file}: {ENTRIES}: 숨긴 열이 있습니다: {', '.join(hidden)}부터. 숨김을 풀고 올리세요 (hidden columns)."
-        )
-        raise BadInput(problem)
+        raise BadInput(f"{file}: {ENTRIES}: 숨긴 열이 있습니다: {hidden}. 숨김을 풀고 올리세요 (hidden columns).")
 
 
 def _last_row(area: str) -> int:

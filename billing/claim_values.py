@@ -30,7 +30,7 @@ class Wrong(Exception):
 
 def shown(text: str) -> str:
     """A cell's text as a message shows it: short, and without characters that do not print."""
-    printed = "".join(one if one.isprintable() else "\ufffd" for one in text.strip())
+    printed = "".join(one if one.isprintable() else "\ufffd" for one in text.strip()[: SHOWN + 1])
     return printed if len(printed) <= SHOWN else printed[: SHOWN - 1] + "…"
 
 
@@ -129,7 +129,7 @@ def _number(cell: Cell) -> Fraction:
         return Fraction(cell.text.strip())
     if cell.kind != "text":
         raise Wrong(f"수가 아니라 '{shown(cell.text)}'입니다.", "not a number")
-    plain = unicodedata.normalize("NFKC", cell.text).replace(",", "").strip()
+    plain = unicodedata.normalize("NFKC", cell.text[:100]).replace(",", "").strip()
     if NUMBER.fullmatch(plain):
         raise Wrong(
             f"글자로 적힌 수입니다 ('{shown(cell.text)}'). 수 {shown(plain)} 로 다시 적으세요.", "a number as text"

@@ -1,6 +1,10 @@
 """Claims as a few readable lines of text."""
 
+from pathlib import Path
+
+from billing.claim_form import MOST_LINES
 from billing.claim_state import STATES
+from billing.claim_upload import Template, Upload
 from portal.command import Call
 from portal.month_text import table, won
 
@@ -84,3 +88,34 @@ def overdue_text(call: Call, document: dict) -> str:
         for one in document["acceptances"]
     ]  # fmt: skip
     return "\n".join(lines) or say("기한이 지난 것이 없습니다.", "Nothing is overdue.")
+
+
+def template_text(call: Call, made: Template) -> list[str]:
+    """How many works a template holds, and how the rest is claimed."""
+    say = call.say
+    lines = [
+        say(f"청구할 수 있는 작업 {made.claimable:,}건 가운데 {made.entered:,}건을 적었습니다.",
+            f"{made.entered:,} of {made.claimable:,} works that can be claimed stand in it.")
+    ]  # fmt: skip
+    if made.claimable > MOST_LINES:
+        lines.append(
+            say(f"한 파일에 {MOST_LINES}건까지 적습니다. 이 파일을 올린 뒤 양식을 다시 받으면 나머지가 들어 있습니다.",
+                f"A file takes {MOST_LINES} works: upload this one, and the next template holds the rest.")
+        )  # fmt: skip
+    return lines
+
+
+def upload_text(call: Call, done: Upload) -> str:
+    """What became of a sheet without a bad cell."""
+    if done.already:
+        return call.say("이미 올린 청구입니다. 새로 만들지 않았습니다.", "uploaded before; no other claim was made.")
+    return call.say(f"작업 {done.lines:,}건의 청구를 작성했습니다.", f"a claim of {done.lines:,} works was drafted.")
+
+
+def marked_text(call: Call, done: Upload, marked: Path) -> str:
+    """Where the bad cells are shown."""
+    count = len(done.findings)
+    return call.say(
+        f"오류 {count:,}건, 아무것도 반영하지 않았습니다. 고칠 곳을 표시한 파일: {marked}",
+        f"{count:,} bad cells, nothing was booked. The marked file: {marked}",
+    )

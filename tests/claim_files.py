@@ -254,6 +254,10 @@ FILES = [
     Bad("a billion laughs", laughing, "XML 개체"),
     Bad("an external entity", lambda c: patched(c, BOOK, "<workbook", XXE), "XML 개체"),
     Bad("a document type in UTF-16", utf_16, "XML 개체"),
+    Bad("a workbook of 10^5 elements", lambda c: patched(c, BOOK, "</workbook>", "<x/>" * 100_000 + "</workbook>"),
+        "읽을 수 없습니다"),
+    Bad("10^5 merged cells", lambda c: patched(c, SHEET, "</sheetData>", "</sheetData><mergeCells>" + "".join(
+        f'<mergeCell ref="B{row}:C{row}"/>' for row in range(9, 100_009)) + "</mergeCells>"), "병합한 칸"),
     Bad("broken XML", lambda c: patched(c, SHEET, "</sheetData>", ""), "읽을 수 없습니다"),
     Bad("a string that is not there", lambda c: with_cell(c, "B9", "<v>999</v>", 't="s"'), "읽을 수 없습니다"),
     Bad("a string that is no number", lambda c: with_cell(c, "B9", "<v>-1</v>", 't="s"'), "읽을 수 없습니다"),

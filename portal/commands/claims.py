@@ -9,11 +9,21 @@ from billing import claim_action, claim_decision
 from billing.claim import draft_works
 from billing.claim_action import claim_row
 from billing.claim_evidence import LIMIT_BYTES, add_evidence, read_evidence
+from billing.claim_file import LARGEST_BYTES
 from billing.claim_state import STATES
+from billing.claim_upload import Upload, claim_template, upload_claim
 from core.database import service_engine
 from core.errors import BadInput
 from core.month import Month
-from portal.claim_text import claim_text, claimable_text, claims_text, overdue_text
+from portal.claim_text import (
+    claim_text,
+    claimable_text,
+    claims_text,
+    marked_text,
+    overdue_text,
+    template_text,
+    upload_text,
+)
 from portal.command import Answer, Call, command
 from portal.programmes import asked
 from reports import claims as shown
@@ -26,6 +36,7 @@ evidence = click.Group("evidence", help="Evidence files of claims.")
 claims.add_command(evidence)
 by_person = click.option("--by", required=True, help="Name of the user who acts.")
 of_month = click.argument("month")
+month_option = click.option("--month", required=True, help="The claim's month, like 2025-11.")
 of_claim = click.argument("number")
 works_option = click.option("--work", "works", multiple=True, help="LINE/WORK; all that it can be when left out.")
 
@@ -56,6 +67,66 @@ def draft(call: Call, month: str, programme: str, hospital: str, works: tuple[st
         number = draft_works(connection, programme, hospital, Month.parse(month), works, by, call.now)
         document = shown.claim_view(connection, number)
     return Answer(document=document, text=claim_text(call, document))
+
+
+@command(claims, "template", help="Writes the Excel sheet to claim with, prefilled with the work that may be claimed.")
+@_of_hospital
+@month_option
+@click.option("--out", required=True, type=click.Path(path_type=Path), help="Where to write it.")
+@click.option("--blank", is_flag=True, help="Without the work that may be claimed.")
+def template(call: Call, programme: str, hospital: str, month: str, out: Path, blank: bool) -> Answer:
+    """At most 200 works a sheet; once it is uploaded, the next one holds the rest."""
+    with service_engine(call.settings).connect() as connection:
+        made = claim_template(connection, programme, hospital, Month.parse(month), blank=blank)
+    _write(out, made.content)
+    document = {"out": str(out), "claimable": made.claimable, "entered": made.entered}
+    return Answer(document=document, text="\n".join([str(out), *template_text(call, made)]))
+
+
+@command(
+    claims, "upload", help="Drafts a claim of a filled-in sheet; with a bad cell nothing, and the sheet is marked."
+)
+@click.argument("file", type=click.Path(path_type=Path))
+@_of_hospital
+@month_option
+@by_person
+@click.option("--marked", type=click.Path(path_type=Path), help="Where to write the marked sheet; else beside FILE.")
+def upload(
+    call: Call, file: Path, programme: str, hospital: str, month: str, by: str, marked: Path | None
+) -> Answer:  # fmt: skip
+    """The same claim a second time says so and makes no other one."""
+    content = _read(file, LARGEST_BYTES + 1)
+    with service_engine(call.settings).begin() as connection:
+        done = upload_claim(connection, content, file.name, programme, hospital, Month.parse(month), by, call.now)
+        state = claim_row(connection, done.number).state if done.number else ""
+    if done.findings:
+        return _marked(call, file, marked or file.with_name(f"{file.stem}_확인결과.xlsx"), done)
+    document = {"number": done.number, "state": state, "lines": done.lines, "already": done.already}
+    return Answer(document=document, text=f"{done.number}: " + upload_text(call, done))
+
+
+def _marked(call: Call, file: Path, marked: Path, done: Upload) -> Answer:
+    _write(marked, done.marked)
+    findings = [{"cell": one.cell, "column": one.column, "problem": one.korean, "english": one.english}
+                for one in done.findings]  # fmt: skip
+    problems = [f"{file.name}: {one}" for one in done.findings]
+    document = {"error": "BadInput", "messages": problems, "marked": str(marked), "findings": findings}
+    return Answer(document=document, text="\n".join([*problems, marked_text(call, done, marked)]), exit_code=2)
+
+
+def _read(file: Path, most_bytes: int) -> bytes:
+    try:
+        with file.open("rb") as opened:
+            return opened.read(most_bytes)
+    except OSError as error:
+        raise BadInput(f"{file}: 읽을 수 없습니다 (cannot be read): {error.strerror}") from None
+
+
+def _write(file: Path, content: bytes) -> None:
+    try:
+        file.write_bytes(content)
+    except OSError as error:
+        raise BadInput(f"{file}: 쓸 수 없습니다 (cannot be written): {error.strerror}") from None
 
 
 @command(claims, "submit", help="Hands a draft in.")
@@ -185,11 +256,7 @@ def overdue(call: Call, programme: str) -> Answer:
 @by_person
 def add(call: Call, number: str, file: Path, by: str) -> Answer:
     """At most 10 MiB; the same file a second time says so and changes nothing."""
-    try:
-        with file.open("rb") as opened:
-            content = opened.read(LIMIT_BYTES + 1)
-    except OSError as error:
-        raise BadInput(f"{file}: 읽을 수 없습니다 (cannot be read): {error.strerror}") from None
+    content = _read(file, LIMIT_BYTES + 1)
     with service_engine(call.settings).begin() as connection:
         kept, added = add_evidence(connection, number, file.name, content, by, call.now)
     document = {"number": number, "id": kept.id, "file_name": kept.file_name, "media_type": kept.media_type,
@@ -206,10 +273,7 @@ def get(call: Call, number: str, evidence_id: int, out: Path) -> Answer:
     """The bytes as they came."""
     with service_engine(call.settings).connect() as connection:
         found = read_evidence(connection, number, evidence_id)
-    try:
-        out.write_bytes(found.content)
-    except OSError as error:
-        raise BadInput(f"{out}: 쓸 수 없습니다 (cannot be written): {error.strerror}") from None
+    _write(out, found.content)
     document = {"number": number, "id": found.id, "file_name": found.file_name, "media_type": found.media_type,
                 "sha256": found.sha256, "out": str(out)}  # fmt: skip
     return Answer(document=document, text=f"{out}  {found.media_type}  sha256 {found.sha256}")

@@ -1,6 +1,9 @@
 """The claim's Excel sheet against the database: what it is prefilled with, what an upload books and must not book."""
 
+from datetime import date
+
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import text
 from sqlalchemy.exc import OperationalError
 
@@ -8,6 +11,7 @@ from billing.claim import claimable
 from billing.claim_action import withdraw
 from billing.claim_upload import claim_template, upload_claim
 from core.errors import BadInput, RuleRefused
+from portal.cli import main
 from tests.claim_files import CELLS, FILES, edited, set_to
 from tests.claiming import NOVEMBER, NOW, add_users, part
 from tests.driven import event, work
@@ -167,3 +171,44 @@ def test_upload__at_once_by_two_users_makes_one_claim(desk):
             upload_claim(second, content, "claim.xlsx", *OF_MONTH, "h1-2", NOW)
     again = desk.upload(content, by="h1-2")
     assert (again.number, again.already) == (done.number, True)
+
+
+def test_commands__template_two_bad_cells_corrected_claimed_and_uploaded_again(works, tmp_path):
+    asked = ("--programme", "V25", "--hospital", "H1", "--month", "2025-11")
+    form, bad = tmp_path / "form.xlsx", tmp_path / "claim.xlsx"
+    made = works.call("claims", "template", *asked, "--out", form)
+    assert made == {"out": str(form), "claimable": 2, "entered": 2}
+    bad.write_bytes(set_to(F9=11, E10="2025-11-31")(form.read_bytes()))
+    refused = works.call("claims", "upload", bad, *asked, "--by", "h1-1", exit_code=2)
+    assert refused["messages"][0] == "claim.xlsx: 청구내역!F9 수량: 검수 수량은 10건입니다. (10 accepted)"
+    assert [one["cell"] for one in refused["findings"]] == ["F9", "E10"]
+    marked = tmp_path / "claim_확인결과.xlsx"
+    assert refused["marked"] == str(marked)
+    corrected = set_to(F9=10, E10=date(2025, 11, 10))(marked.read_bytes())
+    bad.write_bytes(corrected)
+    done = works.call("claims", "upload", bad, *asked, "--by", "h1-1", now=NOW.isoformat())
+    assert done == {"number": "CLM-H1-2025-000001", "state": "draft", "lines": 2, "already": False}
+    again = works.call("claims", "upload", bad, *asked, "--by", "h1-1", now=NOW.isoformat())
+    assert again == {"number": "CLM-H1-2025-000001", "state": "draft", "lines": 2, "already": True}
+    assert works.call("claims", "template", *asked, "--out", form, "--blank")["claimable"] == 0
+
+
+def test_commands__say_what_is_wrong_with_a_file_or_a_user(works, tmp_path):
+    asked = ("--programme", "V25", "--hospital", "H1", "--month", "2025-11")
+    (tmp_path / "claim.csv").write_text("작업번호,수량\n")
+    refused = works.call("claims", "upload", tmp_path / "claim.csv", *asked, "--by", "h1-1", exit_code=2)
+    assert refused["messages"][0].startswith("claim.csv: CSV 같은 글 파일입니다.")
+    works.call("claims", "upload", tmp_path / "missing.xlsx", *asked, "--by", "h1-1", exit_code=2)
+    works.call("claims", "upload", tmp_path / "claim.csv", *asked, "--by", "h2-1", exit_code=3)
+    works.call("claims", "template", *asked, "--out", tmp_path / "no" / "form.xlsx", exit_code=2)
+
+
+def test_commands__text_says_how_to_claim_more_than_200_works(works, tmp_path):
+    works.ingest(*(one for n in range(205) for one in work(f"m{n}", "L11", 1)), now="2025-12-02T10:00:00+09:00")
+    asked = ("--programme", "V25", "--hospital", "H1", "--month", "2025-11", "--out", str(tmp_path / "form.xlsx"))
+    said = CliRunner().invoke(main, ["claims", "template", *asked]).stdout
+    assert "207건 가운데 200건" in said
+    assert "양식을 다시 받으면 나머지가" in said
+    done = works.call("claims", "upload", tmp_path / "form.xlsx", *asked[:6], "--by", "h1-1", now=NOW.isoformat())
+    assert done["lines"] == 200
+    assert works.call("claims", "template", *asked)["claimable"] == 7

@@ -148,7 +148,7 @@ drawn_lines = st.lists(
         claim_line, work=any_text | st.sampled_from(["=w1", "_x0041_", "1001", "w\n1"]),
         line=st.sampled_from(["L12", "L21", "L22"]), kind=any_text, day=st.integers(1, 30),
         quantity_milli=st.integers(1, 10**9), unit=st.sampled_from(["hour", "study"]) | any_text,
-        price=st.integers(0, 10**9), note=notes,
+        price=st.integers(0, 10**8), note=notes,
     ),
     min_size=1, max_size=6, unique_by=lambda line: line.work,
 )  # fmt: skip
