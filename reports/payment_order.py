@@ -11,6 +11,7 @@ from pathlib import Path
 
 from sqlalchemy import Connection, text
 
+from billing.bank_targets import order_reference
 from billing.payout import Order, OrderRow
 from core.errors import BadInput
 from reports.layout import As, Column, Document, Form, Row
@@ -19,7 +20,7 @@ from reports.words import amount_text, date_text, period_text
 
 TITLE = "지급요청서"
 PAYERS = {"agency": "전담기관", "settlement": "정산계정"}
-WIDTHS = (6, 18, 14, 21, 16, 9, 20, 15, 15)
+WIDTHS = (6, 18, 14, 20, 16, 9, 25, 15, 15)
 COLUMNS = (
     Column(title="연번", kind="code"),
     Column(title="수취인", kind="text"),
@@ -27,7 +28,7 @@ COLUMNS = (
     Column(title="은행 · 계좌번호", kind="code"),
     Column(title="예금주", kind="text"),
     Column(title="과제", kind="code"),
-    Column(title="내용", kind="text"),
+    Column(title="내용 · 이체 적요", kind="text"),
     Column(title="지급액", kind="won"),
     Column(title="회수액", kind="won"),
 )
@@ -103,9 +104,10 @@ def _row(order: Order, one: OrderRow, settlement: bool) -> Row:
     account = f"{one.bank} ({one.bank_code})\n{one.account_number}" if one.account_number else "-"
     shown = As("error", "계좌 미등록") if one.blocked else account
     waits = f"\n수납 대기 {one.waiting_krw:,}원" if one.waiting_krw else ""
+    remark = f"{content(one)}{waits}\n{order_reference(order.programme, order.month, one.number)}"
     return Row(
         values=[str(one.number), one.payee_name, one.payee_brn or "", shown,
-                one.holder or "", one.project or "-", content(one) + waits, max(one.amount_krw, 0),
+                one.holder or "", one.project or "-", remark, max(one.amount_krw, 0),
                 max(-one.amount_krw, 0), *([one.collected_krw or 0] if settlement else [])],
         ref=f"balance:{one.account}@{order.month}", item=f"{one.payee_name} {one.account}", amber=one.amount_krw < 0,
     )  # fmt: skip
@@ -121,7 +123,10 @@ def content(one: OrderRow) -> str:
 
 
 def _foot(form: Form, order: Order, heading: Heading, rows: list[OrderRow]) -> None:
-    notes = ["지급과 회수는 과제마다 따로 하며 서로 상계하지 않습니다. 계좌번호 전체는 이 파일에만 있습니다."]
+    notes = [
+        "지급과 회수는 과제마다 따로 하며 서로 상계하지 않습니다. 계좌번호 전체는 이 파일에만 있습니다.",
+        "이체 적요(PO-…)를 그대로 적어 보내면 은행 거래내역에서 어느 지급인지 알 수 있습니다.",
+    ]
     if any(one.blocked for one in rows):
         notes.append("계좌 미등록: 승인된 계좌가 없습니다. 계좌를 등록·승인한 뒤 새 판을 만들어 지급합니다.")
     if any(one.waiting_krw for one in rows):

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from billing.bank_targets import order_reference
 from billing.payout import Order, OrderRow, order_payouts, payout_rows
 from billing.payout_status import PayoutRow
 from core.database import service_engine
@@ -52,7 +53,8 @@ def _order_document(made: Order, files: Sequence[Path]) -> dict:
         "reason": made.reason, "due_on": made.due_on.isoformat(), "made_by": made.made_by,
         "made_at": made.made_at.isoformat(), "files": [str(one) for one in files],
         "rows": [
-            {"number": one.number, "payer": one.payer, "account": one.account, "party": one.party,
+            {"number": one.number, "reference": order_reference(made.programme, made.month, one.number),
+             "payer": one.payer, "account": one.account, "party": one.party,
              "payee": one.payee_name, "brn": one.payee_brn, "project": one.project, "amount_krw": one.amount_krw,
              "collected_krw": one.collected_krw, "waiting_krw": one.waiting_krw, "bank": one.bank,
              "number_masked": one.masked_number, "holder": one.holder, "blocked": one.blocked}

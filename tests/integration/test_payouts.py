@@ -1,6 +1,7 @@
 """Payment orders of locked months: what the run booked, to whom, and what became of it."""
 
 import json
+import threading
 from datetime import UTC, date, datetime
 from hashlib import sha256
 from io import BytesIO
@@ -10,6 +11,7 @@ import pytest
 from openpyxl import load_workbook
 from sqlalchemy import text
 
+from billing.payout import order_payouts
 from core.month import Month
 from registry.due_dates import DueTerms
 from tests.driven import work
@@ -99,9 +101,9 @@ def test_order__of_2025_12_equals_the_agencys_sheet_and_shows_the_recovery(worke
     assert [row[1] for row in rows if row[0] in ("지급", "회수")] == [
         "금13,201,565원(금일천삼백이십만일천오백육십오원)", "금4,547,599원(금사백오십사만칠천오백구십구원)",
     ]  # fmt: skip
-    (back,) = [row for row in rows if row[6] == "바우처 회수"]
+    (back,) = [row for row in rows if str(row[6]).startswith("바우처 회수")]
     assert back[1:9] == ("공급병원 H02", "108-89-33528", f"하나둘은행 (088)\n{NUMBERS['H02']}", "공급병원 H02", "P1",
-                         "바우처 회수", 0, 4_547_599)  # fmt: skip
+                         f"바우처 회수\nPO-{PROGRAMME}-202512-2", 0, 4_547_599)  # fmt: skip
 
 
 @needs_case
@@ -113,7 +115,9 @@ def test_order__is_paid_on_a_working_day_and_shows_what_the_company_has_not_paid
     drawn = own["payable:hospital:H01:P1"]
     assert (drawn["amount_krw"], drawn["collected_krw"], drawn["waiting_krw"]) == (7_237_256, 5_215_423, 2_021_833)
     rows = cells(worked["folder"] / f"{PROGRAMME}_2025-11_지급요청서_정산계정_지급용-1.xlsx")
-    assert any(row[6] == "기업 부담분\n수납 대기 2,021,833원" and row[9] == 5_215_423 for row in rows)
+    assert any(
+        row[6] == f"기업 부담분\n수납 대기 2,021,833원\nPO-{PROGRAMME}-202511-5" and row[9] == 5_215_423 for row in rows
+    )
 
 
 @needs_case
@@ -124,7 +128,7 @@ def test_order__names_a_payee_without_an_account_and_masks_the_others(worked):
     assert "***-***-3401" in said
     assert not any(one in said for number in NUMBERS.values() for one in (number, number.replace("-", "")))
     rows = cells(worked["folder"] / f"{PROGRAMME}_2025-12_지급요청서_정산계정_지급용-1.xlsx")
-    assert [row[3] for row in rows if row[6] == "선납금 환급"] == ["계좌 미등록"]
+    assert [row[3] for row in rows if str(row[6]).startswith("선납금 환급")] == ["계좌 미등록"]
 
 
 @needs_case
@@ -201,6 +205,23 @@ def test_order__only_of_locked_months_one_after_the_other_by_finance(small, jeon
     ):
         with refused("JS001", why), owner.begin() as connection:
             connection.execute(text(head.format(*values)))
+
+
+def test_order__of_two_at_once_is_made_once(small, loaded, jeongsan):
+    made, start = [], threading.Barrier(2)
+
+    def at_once():
+        start.wait(10)
+        with loaded.begin() as connection:
+            at = datetime(2025, 12, 10, tzinfo=UTC)
+            made.append(order_payouts(connection, "V25", Month(2025, 11), "finance-1", at).new)
+
+    threads = [threading.Thread(target=at_once) for _ in range(2)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert sorted(made) == [False, True]
 
 
 def test_order__made_anew_with_a_reason_keeps_the_old_one_and_takes_the_new_account(small, jeongsan, owner, tmp_path):
