@@ -27,5 +27,6 @@ for one in (resources.PaymentIntent, resources.Refund, resources.BalanceTransact
     with_created(one)
 own = socket.socket()
 own.bind(("127.0.0.1", 0))
+own.listen()
 print(own.getsockname()[1], flush=True)
 web.run_app(server.app, sock=own, print=None, access_log=None)
