@@ -22,6 +22,7 @@ test: $(ready) ## 모든 검사 (style, import floors, all tests on a real Postg
 	@scripts/tool mvn maven || true
 	@scripts/tool hledger hledger || true
 	@(scripts/stripe-mock > /dev/null 2>&1 &)
+	@scripts/tool chromium chromium fonts-nanum || true
 	$(bin)/ruff check
 	$(bin)/ruff format --check
 	$(bin)/lint-imports

@@ -9,7 +9,7 @@ from sqlalchemy import Connection
 from billing import claim_action, claim_decision, claim_evidence
 from billing.claim_action import claim_row
 from billing.claim_check import unit_name
-from billing.claim_state import ACTIONS, STATES
+from billing.claim_state import ACTIONS, STATES, check_state
 from core.errors import BadInput
 from core.month import kst_day
 from portal.files import download
@@ -89,15 +89,20 @@ def dispute(number: str):
 
 @blueprint.post("/claims/<number>/decide")
 def decide(number: str):
-    """Approves but for the lines that a reason is written to, or rejects the claim as a whole."""
+    """Approves but for the lines that a reason is written to, or rejects the claim as a whole; once it is confirmed."""
     refusals = {
         name.removeprefix("refuse "): reason.strip()
         for name, reason in request.form.items()
         if name.startswith("refuse ") and reason.strip()
     }
+    rejection = _reason("reason") if request.form.get("do") == "reject" else ""
     with _claim(number) as connection:
-        if request.form.get("do") == "reject":
-            decided = claim_decision.reject(connection, number, _reason("reason"), user().name, now())
+        if "sure" not in request.form:
+            claim = claim_view(connection, number)
+            check_state("decide", number, claim["state"])
+            return render_template("claim_confirm.html", claim=claim, refusals=refusals, rejection=rejection)
+        if rejection:
+            decided = claim_decision.reject(connection, number, rejection, user().name, now())
         else:
             decided = claim_decision.approve(connection, number, refusals, user().name, now())
     return _done(number, f"{STATES[decided.state]} (거절 {len(decided.refused)}건)",

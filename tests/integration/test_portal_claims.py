@@ -7,11 +7,14 @@ from io import BytesIO
 
 import openpyxl
 import pytest
+from sqlalchemy import func, select
 
 from billing.claim_form import FIRST_ROW
+from billing.claim_models import Claim, ClaimedLine, ClaimEvidence, ClaimTransition
 from core.database import dispose_engines
 from core.settings import Settings
 from portal.app import create_app
+from registry.sign_in import see_own_rows
 from tests.driven import work
 from tests.visiting import Visitor, add_users, portal
 
@@ -84,6 +87,21 @@ def test_pages__each_answers_its_roles_and_shows_nobody_anothers(claimed):
         assert (method, path, found) == (method, path, expected)
 
 
+def test_rows__of_another_hospitals_claim_are_not_there_for_any_sql(claimed, loaded):
+    upload(Visitor(claimed, "h01"), PDF, "a.pdf", f"/claims/{NUMBER}/evidence")
+    Visitor(claimed, "h01").post(f"/claims/{NUMBER}/submit")
+    counts = {}
+    for party in ("H1", "H2", "C1", "OP", None):
+        with loaded.begin() as connection:
+            if party:
+                see_own_rows(connection, party)
+            counts[party] = tuple(
+                connection.scalar(select(func.count()).select_from(table))
+                for table in (Claim, ClaimedLine, ClaimTransition, ClaimEvidence)
+            )
+    assert counts == {"H1": (1, 2, 1, 1), "H2": (1, 1, 0, 0), "C1": (0,) * 4, "OP": (2, 3, 1, 1), None: (2, 3, 1, 1)}
+
+
 def test_forms__none_of_them_acts_without_its_token(claimed):
     paths = [path for method, path in TABLE if method == "POST"]
     for name in ("h01", "finance-1"):
@@ -105,7 +123,11 @@ def test_claim__goes_from_accepted_work_over_a_refused_line_and_a_dispute_to_app
     kept = finance.get(re.search(rf"/claims/{NUMBER}/evidence/\d+", shown)[0])
     assert (kept.data, kept.headers["Content-Type"]) == (PDF, "application/pdf")
     assert kept.headers["Content-Disposition"].startswith("attachment; ")
-    assert finance.post(f"/claims/{NUMBER}/decide", {"do": "approve", "refuse L11/w2": "수량 확인"}).status_code == 302
+    refusing = {"do": "approve", "refuse L11/w1": " ", "refuse L11/w2": "수량 확인"}
+    asked = finance.post(f"/claims/{NUMBER}/decide", refusing)
+    assert (asked.status_code, "명세 2건 가운데 1건을 거절" in asked.text) == (200, True)
+    assert "심사 기한" in hospital.get(f"/claims/{NUMBER}").text
+    assert finance.post(f"/claims/{NUMBER}/decide", {**refusing, "sure": "1"}).status_code == 302
     page = hospital.get(f"/claims/{NUMBER}").text
     assert all(one in page for one in ("일부 승인", "수량 확인", "이의신청"))
     again = finance.post(f"/claims/{NUMBER}/decide", {"do": "approve"})
@@ -122,7 +144,10 @@ def test_claim__is_rejected_as_a_whole_with_a_reason_only(claimed):
     hospital, finance = Visitor(claimed, "h01"), Visitor(claimed, "finance-1")
     hospital.post(f"/claims/{NUMBER}/submit")
     assert finance.post(f"/claims/{NUMBER}/decide", {"do": "reject", "reason": " "}).status_code == 400
-    assert finance.post(f"/claims/{NUMBER}/decide", {"do": "reject", "reason": "서류 미비"}).status_code == 302
+    assert (
+        finance.post(f"/claims/{NUMBER}/decide", {"do": "reject", "reason": "서류 미비", "sure": "1"}).status_code
+        == 302
+    )
     page = hospital.get(f"/claims/{NUMBER}").text
     assert all(one in page for one in ("반려", "서류 미비"))
 
@@ -195,7 +220,7 @@ def test_evidence__what_is_no_pdf_or_picture_is_refused(claimed):
 def test_text__of_a_party_is_shown_as_text(claimed):
     hospital, finance = Visitor(claimed, "h01"), Visitor(claimed, "finance-1")
     hospital.post(f"/claims/{NUMBER}/submit")
-    finance.post(f"/claims/{NUMBER}/decide", {"do": "reject", "reason": '<img src=x onerror="alert(1)">'})
+    finance.post(f"/claims/{NUMBER}/decide", {"do": "reject", "reason": '<img src=x onerror="alert(1)">', "sure": "1"})
     page = hospital.get(f"/claims/{NUMBER}").text
     assert "&lt;img src=x onerror=" in page
     assert "<img" not in page

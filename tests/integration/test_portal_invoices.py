@@ -39,15 +39,13 @@ def test_list__a_company_sees_its_own_invoices_and_what_is_open(billed):
     assert "일부 납부" in page
 
 
-def test_invoice__shows_the_whole_document_and_how_it_is_paid(billed):
-    page = Visitor(billed, "c01").get(f"/invoices/{MINE}").text
+def test_invoice__shows_the_whole_document_how_it_is_paid_and_the_same_workbook(billed):
+    visitor = Visitor(billed, "c01")
+    page = visitor.get(f"/invoices/{MINE}").text
     for shown in ("가온", "운영기관", "첫째병원 · L11 데이터 가공", "1,234,500", "GPU 사용료 H100", "185,175",
                   "금206,747원(금이십만육천칠백사십칠원)", "2025. 12. 26.(금)", "Stripe", MINE):  # fmt: skip
         assert shown in page, shown
 
-
-def test_invoice__the_workbook_is_the_same_bytes_under_its_number(billed):
-    visitor = Visitor(billed, "c01")
     done, again = (visitor.get(f"/invoices/{MINE}/invoice.xlsx") for _ in range(2))
     assert done.data == again.data
     assert done.headers["Content-Disposition"] == f"attachment; filename={MINE}.xlsx"
@@ -66,18 +64,12 @@ def test_invoice__of_another_company_is_as_little_there_as_one_that_never_was(bi
             assert "나래" not in answer.text
 
 
-def test_list__each_sees_the_invoices_of_its_own(billed):
+def test_list__each_sees_the_invoices_of_its_own_filtered_and_paged_by_addresses(billed):
     both = {MINE, OTHERS}
-    for name, seen in {
-        "c01": {MINE},
-        "c02": {OTHERS},
-        **dict.fromkeys(("op1", "finance-1", "auditor-1", "admin-1"), both),
-    }.items():
+    seen = {"c01": {MINE}, "c02": {OTHERS}, "op1": both, "finance-1": both, "auditor-1": both, "admin-1": both}
+    for name, numbers in seen.items():
         page = Visitor(billed, name).get("/invoices").text
-        assert (name, {one for one in both if one in page}) == (name, seen)
-
-
-def test_list__filters_and_pages_are_addresses(billed):
+        assert (name, {one for one in both if one in page}) == (name, numbers)
     visitor = Visitor(billed, "finance-1")
     assert MINE in visitor.get("/invoices?programme=V25&state=open&page=1").text
     for page in ("0", "-1", "99", "x", "９", "1e9", "9" * 40):
@@ -85,7 +77,7 @@ def test_list__filters_and_pages_are_addresses(billed):
     assert MINE not in visitor.get("/invoices?programme=NONE").text
 
 
-def test_rows__of_another_are_not_there_for_any_sql(billed, loaded):
+def test_rows__of_another_are_neither_read_nor_written_by_any_sql(billed, loaded):
     counts, invoices = {}, "SELECT string_agg(DISTINCT recipient, ' ' ORDER BY recipient) FROM document"
     for party in ("C1", "C2", "H1", "OP", None, "NOBODY"):
         with loaded.begin() as connection:
@@ -106,9 +98,6 @@ def test_rows__of_another_are_not_there_for_any_sql(billed, loaded):
         "C1": ("C1", 1, paid, "c01"), "C2": ("C2", 1, None, "c02"), "H1": (None, 0, None, "h01"),
         "OP": ("C1 C2", 2, paid, "op1"), None: ("C1 C2", 2, paid, everybody), "NOBODY": (None, 0, None, None),
     }  # fmt: skip
-
-
-def test_rows__a_party_writes_none_of_another(billed, loaded):
     stored = text(
         "INSERT INTO payment (channel, reference, paid_at, account, amount_krw, counterparty, imported_at,"
         " unmatched_reason) VALUES ('bank', 'X', now(), 'receivable:company:P1', 1, 'x', now(), 'x')"
