@@ -13,7 +13,6 @@ from reports.workbook import Book
 FIRST_ROW = 7
 MOST_DOCUMENTS = 100
 TITLES = {"tax_invoice": "세금계산서", "invoice_exempt": "계산서"}
-ITEMS = 4
 CLAIMED = "02"
 
 Value = str | int | Decimal | None
@@ -100,7 +99,8 @@ LAYOUT: tuple[Position, ...] = (
     ("BF", "외상미수금", lambda form: form.supply_krw + form.vat_krw),
     ("BG", "01 영수, 02 청구", lambda _form: CLAIMED),
 )
-WIDE = {"상호", "사업장주소", "이메일", "이메일2", "비고", "품목1", "품목2", "품목3", "품목4"}
+WIDTHS = {"상호": 26, "사업장주소": 34, "업태": 18, "종목": 26, "이메일": 28, "비고": 74, "품목": 22, "규격": 26,
+          "품목비고": 26}  # fmt: skip
 GUIDE = (
     "작성일자·등록번호·코드는 문자, 금액·수량·단가는 숫자입니다. 자료는 7행부터이고 열의 자리로 읽습니다.",
     "비고의 문서번호로 승인번호를 되찾습니다(jeongsan tax import). 지우거나 고치지 마세요.",
@@ -119,9 +119,9 @@ def tax_workbook(forms: Sequence[TaxForm]) -> bytes:
         raise ValueError("a file holds 1 to 100 documents of one kind")
     title = TITLES[forms[0].kind]
     book = Book(f"{title} 일괄발급", kst_midnight(forms[0].month.last))
-    widths = [30 if name.split(" ")[-1] in WIDE else 14 for _, name, _ in LAYOUT]
+    widths = [WIDTHS.get(name.split(" ")[-1].rstrip("1234"), 15) for _, name, _ in LAYOUT]
     sheet = book.sheet(title, widths, footer=f"{title} {forms[0].month}", freeze=f"A{FIRST_ROW}")
-    plain, code, header = sheet.style("note"), sheet.style("code"), sheet.style("header")
+    plain, code, header = sheet.style("number"), sheet.style("code"), sheet.style("header")
     sheet.row([(sheet.style("section"), f"{title} 일괄발급 {forms[0].month}")])
     for line in GUIDE:
         sheet.row([(plain, line)])

@@ -98,8 +98,9 @@ def export(call: Call, month: str, programme: str, out: Path) -> Answer:
             f"{done.documents} documents exported, {len(done.files)} files",
         ),
         *(f"  {path}" for path in done.files),
-        *(f"  {one}: " + call.say("발행 기한이 지났습니다.", "issued late.") for one in done.late),
     ]
+    if done.late:
+        lines.append(call.say(f"발행 기한이 지난 문서 {len(done.late)}건", f"{len(done.late)} documents are late"))
     return Answer(document=document, text="\n".join(lines))
 
 

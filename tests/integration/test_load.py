@@ -138,6 +138,8 @@ def test_load__a_permits_fee_names_a_line_of_its_hospital(loaded, jeongsan, tmp_
     ("old", "new", "path"),
     [
         ('name = "가온"', 'name = "가온"\nbrn = "124-81-00997"', "party[4].brn"),
+        ("settlement_closes_on = 2026-03-31", "settlement_closes_on = 2026-03-31\n"
+         'tax_reason = [ { category = "processing", reason = "부가가치세법 제26조" } ]', "programme[1].tax_reason[1]"),
         ('tier = "large"', 'tier = "huge"', "project[1].tier"),
         ('company = "C1"', 'company = "H1"', "project[1].company"),
         ('company = "C1"', 'company = "C9"', "project[1].company"),

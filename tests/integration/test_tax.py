@@ -1,5 +1,8 @@
 """Tax documents from a month's charges to the tax office and back (domain.md §8), through the commands."""
 
+import tomllib
+from concurrent.futures import ThreadPoolExecutor
+from datetime import datetime
 from io import BytesIO
 from pathlib import Path
 
@@ -9,10 +12,14 @@ from openpyxl import load_workbook
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from billing.tax_modify import modify
 from billing.tax_reading import tax_forms
 from core.month import Month
+from reports.tax_export import export_tax_documents
 from tests.driven import H2_PRICES, World, event, work
 from tests.events import gpu, voided
+from tests.worked import CASE, needs_case, prepare, run
+from tests.worked import PROGRAMME as CASE_PROGRAMME
 
 NOVEMBER, DECEMBER = "2025-11", "2025-12"
 PROGRAMME = ("--programme", "V25")
@@ -399,3 +406,49 @@ def test_supply_that_the_company_pays_itself__has_no_document(world):
                  now="2025-12-02T00:00:00Z")  # fmt: skip
     world.run(NOVEMBER)
     assert listed(world) == {}
+
+
+@needs_case
+def test_worked_case__documents_are_those_of_the_worked_months_and_corrections_name_their_originals(jeongsan):
+    prepare(jeongsan, DECEMBER)
+    run(jeongsan, DECEMBER)
+    worked = tomllib.loads((CASE.parent / "worked-month.toml").read_text())["expect"]
+    for month in (NOVEMBER, DECEMBER):
+        found = jeongsan("tax", "list", month, "--programme", CASE_PROGRAMME)["documents"]
+        shown = [
+            ({"OP": "OPERATOR"}.get(one["supplier"], one["supplier"]), one["project"],
+             "correction" if one["original"] else "new", one["supply_krw"], one["vat_krw"])
+            for one in found
+        ]  # fmt: skip
+        expected = [tuple(one[name] for name in ("issuer", "project", "kind", "supply", "vat"))
+                    for one in worked[month]["tax_documents"]]  # fmt: skip
+        assert sorted(shown) == sorted(expected)
+    originals = {
+        (one["supplier"], one["project"]): (one["original"], one["reason"]) for one in found if one["original"]
+    }
+    assert originals["H02", "P1"] == ("TAX-H02-2025-000001", "02")
+    assert originals["H02", "P2"] == ("TAX-H02-2025-000002", "02")
+
+
+def test_at_once__two_exports_write_each_document_once_and_of_two_corrections_one_is_refused(
+    world, engine, registry_file, tmp_path
+):
+    november(world)
+    months = [(tmp_path / name, Month(2025, 11)) for name in "ab"]
+    at = datetime.fromisoformat("2025-12-05T00:00:00+00:00")
+    with ThreadPoolExecutor() as pool:
+        done = list(pool.map(lambda one: export_tax_documents(engine, "V25", one[1], one[0], at), months))
+    assert sorted(one.documents for one in done) == [0, 4]
+    assert [path.read_bytes() for path in done[0].files] == [path.read_bytes() for path in done[1].files]
+    world.call("load", registry_file(*COMPLETE, *TAXES, ("나래", "새 나래"), more=H2_PRICES),
+               now="2025-12-08T09:00:00+09:00")  # fmt: skip
+
+    def correct(_):
+        with engine.begin() as connection:
+            return modify(connection, "TAX-H2-2025-000001", "01", "finance-1", at)
+
+    with ThreadPoolExecutor() as pool:
+        asked = [pool.submit(correct, number) for number in range(2)]
+        errors = [one.exception() for one in asked]
+    assert sorted(type(one).__name__ for one in errors) == ["NoneType", "RuleRefused"]
+    assert list(listed(world, DECEMBER)) == ["TAX-H2-2025-000002", "TAX-H2-2025-000003"]
