@@ -237,6 +237,8 @@ class _Cells(_Text):
         elif self._kind == "inlineStr":
             value = "".join(self.text)
         kind = KINDS[self._kind]
+        if kind == "boolean" and value:
+            value = "TRUE" if value == "1" else "FALSE"
         if kind == "text":
             value = ESCAPED.sub(_unescaped, value)
         return Cell(kind=kind, text=value) if value.strip() else None

@@ -13,6 +13,7 @@ from fractions import Fraction
 from billing.claim_form import MOST_KRW, Cell
 
 NUMBER = re.compile(r"-?\d{1,20}(\.\d{1,30})?([eE][+-]?\d{1,2})?", re.ASCII)
+GROUPED = re.compile(r"\d{1,3}(,\d{3})+(\.\d+)?", re.ASCII)
 DAY = re.compile(r"(\d{4})-(\d{1,2})-(\d{1,2})", re.ASCII)
 LAST_DAY = date(2999, 12, 31)
 MILLI = 1_000
@@ -129,7 +130,9 @@ def _number(cell: Cell) -> Fraction:
         return Fraction(cell.text.strip())
     if cell.kind != "text":
         raise Wrong(f"수가 아니라 '{shown(cell.text)}'입니다.", "not a number")
-    plain = unicodedata.normalize("NFKC", cell.text[:100]).replace(",", "").strip()
+    plain = unicodedata.normalize("NFKC", cell.text[:100]).strip()
+    if GROUPED.fullmatch(plain):
+        plain = plain.replace(",", "")
     if NUMBER.fullmatch(plain):
         raise Wrong(
             f"글자로 적힌 수입니다 ('{shown(cell.text)}'). 수 {shown(plain)} 로 다시 적으세요.", "a number as text"

@@ -299,6 +299,7 @@ CELLS = [
     Bad("a shared formula", lambda c: with_cell(c, "H9", '<f t="shared" si="0"/><v>47034</v>'), "수식", "H9"),
     Bad("a number as text", lambda c: words(c, "F9", "123.75"), "글자로 적힌 수입니다 ('123.75'). 수 123.75", "F9"),
     Bad("digits of full width", lambda c: words(c, "I9", "５,８２０,４５７"), "수 5820457 로", "I9"),
+    Bad("a comma for a point", lambda c: words(c, "F9", "123,75"), "글자 '123,75'입니다", "F9"),
     Bad("a number with its unit", lambda c: words(c, "F9", "123.75시간"), "글자 '123.75시간'", "F9"),
     Bad("0.1 + 0.2", lambda c: number(c, "F9", "0.30000000000000004"), "딱 떨어지지 않는 수", "F9"),
     Bad("a third", lambda c: number(c, "F9", "0.33333333333333331"), "소수 셋째 자리", "F9"),
