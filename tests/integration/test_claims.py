@@ -190,6 +190,36 @@ def test_dispute__is_open_until_the_last_day_and_closed_when_the_work_was_claime
         assert claim_action.dispute(connection, number, ["w1"], "다시", "h1-1", last_day) == ["L11/w1"]
 
 
+def test_claimable__a_programme_that_pays_companies_has_no_claims(jeongsan, registry_file, engine):
+    changes = [('funding = "hospital"', 'funding = "company"'),
+               ('self_pay_mode = "deposit"\ndeposit_krw = 10_000_000', 'self_pay_mode = "arrears"')]  # fmt: skip
+    jeongsan("load", registry_file(*changes), now="2025-09-15T09:00:00+09:00")
+    with engine.connect() as connection, pytest.raises(RuleRefused, match="hospitals bill them"):
+        claimable(connection, "V25", "H1", NOVEMBER)
+
+
+def test_claimable__an_exempt_category_bears_no_vat(jeongsan, registry_file, engine, tmp_path):
+    exempt = ('{ code = "processing", name = "데이터 가공" }', '{ code = "processing", name = "가공", tax = "exempt" }')
+    jeongsan("load", registry_file(exempt), now="2025-09-15T09:00:00+09:00")
+    world = World(jeongsan, tmp_path)
+    world.ingest(*work("w1", "L11", 10), now="2025-12-02T09:00:00+09:00")
+    with engine.connect() as connection:
+        (line,) = claimable(connection, "V25", "H1", NOVEMBER)
+        assert (line.supply_krw, line.vat_krw, line.tax) == (123_450, 0, "exempt")
+
+
+def test_audit__work_corrected_after_the_approval_is_told_from_a_claim_that_never_tied(claims, engine):
+    with engine.begin() as connection:
+        number = approved(connection)
+    claims.ingest(VOID, now="2025-12-03T00:00:00Z")
+
+    def found():
+        answer = claims.call("audit", "--programme", "V25", now="2025-12-05T00:00:00Z")
+        return [(one["level"], one["refs"]) for one in answer["findings"] if one["check"].startswith("claim")]
+
+    assert found() == [("WARN", [f"claim:{number}"])]
+
+
 def paid(world, *rows):
     for row in rows:
         world.pay(row, now="2025-12-10T09:00:00+09:00")

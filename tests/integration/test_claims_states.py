@@ -8,8 +8,8 @@ from sqlalchemy.exc import DBAPIError
 
 from billing import claim_action, claim_decision
 from billing.claim_evidence import add_evidence
-from billing.claim_state import ACTIONS, STATES, check_state, claim_number, decided_state, read_number
-from core.errors import BadInput, RuleRefused
+from billing.claim_state import ACTIONS, STATES, check_state
+from core.errors import RuleRefused
 from tests.claiming import NOW, USERS, add_users, approved, drafted, state_of, submitted
 from tests.driven import work
 
@@ -187,16 +187,3 @@ def test_states__the_table_of_the_code_is_the_one_that_is_tested():
         else:
             with pytest.raises(RuleRefused, match=STATES[state]):
                 check_state(name, "CLM-H1-2025-000001", state)
-
-
-def test_decided_state__follows_the_lines():
-    assert [decided_state(one) for one in ([True, True], [True, False], [False, False])] == [
-        "approved", "partly_approved", "rejected",
-    ]  # fmt: skip
-
-
-def test_number__is_read_as_it_is_written():
-    assert read_number(claim_number("H-1.a", 2025, 12)) == ("H-1.a", 2025, 12)
-    for wrong in ("CLM-H1-2025-12", "INV-H1-2025-000012", "CLM-H1-25-000012", "", "CLM--2025-000001\n"):
-        with pytest.raises(BadInput):
-            read_number(wrong)

@@ -33,5 +33,12 @@ def test_due__is_the_day_of_the_month_after():
     assert DUE.payout_due_on(Month(2025, 11)) == date(2025, 12, 29)
 
 
+def test_due__of_claims_is_so_many_days_later_on_a_working_day():
+    assert DUE.acceptance_due_on(date(2025, 11, 12)) == date(2025, 11, 26)
+    assert DUE.decision_due_on(date(2025, 12, 1)) == date(2025, 12, 11)
+    assert DUE.decision_due_on(date(2025, 12, 15)) == date(2025, 12, 26)  # 성탄절
+    assert DUE.dispute_due_on(date(2025, 9, 22)) == date(2025, 10, 10)  # 추석 and the weekend after 개천절
+
+
 def test_reminder__its_level_grows_with_the_days_overdue():
     assert [DUE.reminder_level(days) for days in (0, 1, 14, 15, 29, 30, 400)] == [0, 1, 1, 2, 2, 3, 3]
