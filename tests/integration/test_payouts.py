@@ -14,6 +14,7 @@ from sqlalchemy import text
 from billing.payout import order_payouts
 from core.month import Month
 from registry.due_dates import DueTerms
+from reports.statements import prepare as render
 from tests.driven import work
 from tests.integration.test_examples import MONTHS, NOW, settled
 from tests.integration.test_guards import refused
@@ -224,14 +225,22 @@ def test_order__of_two_at_once_is_made_once(small, loaded, jeongsan):
     assert sorted(made) == [False, True]
 
 
-def test_order__made_anew_with_a_reason_keeps_the_old_one_and_takes_the_new_account(small, jeongsan, owner, tmp_path):
+def test_order__made_anew_keeps_the_old_one_takes_the_new_account_and_changes_no_statement(
+    small, jeongsan, owner, tmp_path
+):
     now = "2025-12-10T09:00:00+09:00"
     first = order(jeongsan, "2025-11", programme="V25", now=now)
     assert {one["blocked"] for one in first["rows"]} == {True}
-    approved(jeongsan, tmp_path, "H1", "첫째병원", now=now)
+    approved(jeongsan, tmp_path, "H1", "첫째병원", now="2025-11-20T09:00:00+09:00")
     second = order(jeongsan, "2025-11", "--reason", "계좌 등록", programme="V25", now=now)
     assert (second["version"], amounts(second)) == (2, amounts(first))
     assert {one["party"] for one in second["rows"] if not one["blocked"]} == {"H1"}
+    with owner.connect() as connection:  # the account is dated before the freeze and came after it
+        published = dict(connection.execute(text("SELECT name, sha256 FROM published_file")).all())
+        rendered = render(connection, "V25", Month(2025, 11)).files
+    assert {name: published[name] for name in rendered} == {
+        name: sha256(content).hexdigest() for name, content in rendered.items()
+    }
     for sql in ("UPDATE payment_order_row SET amount_krw = 1", "DELETE FROM payment_order"):
         with refused("JS001", "never changed"), owner.begin() as connection:
             connection.execute(text(sql))
