@@ -135,7 +135,7 @@ def _reference(invoice: Invoice, item: InvoiceItem) -> str:
 
 def _payment(form: Form, invoice: Invoice) -> None:
     form.spacer()
-    form.section("2. 납부 안내", "")
+    form.section("2. 환급 안내" if invoice.total_krw < 0 else "2. 납부 안내", "")
     receiver = f"{invoice.payee[0]} (사업자등록번호 {invoice.payee[1]})" if invoice.payee else invoice.issuer.titled
     account = f"{receiver} 명의의 정산 계좌 (협약서에 적힌 계좌). 보내는 분이나 적요에 {invoice.number} 를 적어 주세요."
     if invoice.total_krw < 0:

@@ -42,6 +42,22 @@ CREATE TRIGGER complete AFTER INSERT ON document_item REFERENCING NEW TABLE AS n
 CREATE TRIGGER append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON document_item
   FOR EACH STATEMENT EXECUTE FUNCTION refuse_change();
 
+-- Numbers of invoices, and of credit notes, count from one in their series, whoever takes them.
+CREATE FUNCTION check_invoice_numbers() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE bad record;
+BEGIN
+  SELECT kind, issuer, year, max(document.number) AS number INTO bad
+    FROM document JOIN (SELECT DISTINCT kind, issuer, year FROM new_rows WHERE kind IN ('invoice', 'credit_note')) AS series
+         USING (kind, issuer, year)
+   GROUP BY kind, issuer, year HAVING max(document.number) <> count(*) LIMIT 1;
+  IF FOUND THEN
+    RAISE EXCEPTION '% % %: number % leaves a gap', bad.kind, bad.issuer, bad.year, bad.number USING ERRCODE = 'JS001';
+  END IF;
+  RETURN NULL;
+END $$;
+CREATE TRIGGER gapless AFTER INSERT ON document REFERENCING NEW TABLE AS new_rows
+  FOR EACH STATEMENT EXECUTE FUNCTION check_invoice_numbers();
+
 -- A payment that names an invoice is one of the project that it bills.
 CREATE FUNCTION check_named_invoice() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN

@@ -198,30 +198,34 @@ def test_export__is_the_same_bytes_after_the_company_was_renamed(billed, jeongsa
 
 COPY = (
     "INSERT INTO document (programme, month, kind, issuer, year, number, recipient, project, correction, issued_on,"
-    " supply_krw, vat_krw, parties, total_krw, due_on) SELECT programme, :month, :kind, issuer, year, 9, recipient,"
-    " project, correction, issued_on, supply_krw, vat_krw, parties, :total, due_on FROM document WHERE kind = 'invoice'"
+    " supply_krw, vat_krw, parties, total_krw, due_on) SELECT programme, :month, :kind, issuer, year, :number,"
+    " recipient, project, correction, issued_on, supply_krw, vat_krw, parties, :total, due_on FROM document"
+    " WHERE kind = 'invoice'"
 )
 ITEMS = (
     "INSERT INTO document_item (document_id, position, kind, service_month, key, description, unit, supply_krw,"
     " vat_krw, own_krw, remark) SELECT id, 1, 'fee', month, '', '', '', supply_krw, vat_krw, supply_krw + vat_krw, ''"
-    " FROM document WHERE number = 9"
+    " FROM document WHERE number = 2 AND kind = 'invoice'"
 )
 
 
+# month, kind, number and total of a second document beside November's, and why it is refused.
 REFUSED = [
-    ("2025-12-01", "invoice", 5_495, COPY, "the items sum to"),
-    ("2025-12-01", "invoice", 15_672, f"{COPY}; {ITEMS}", "the month booked 0"),
-    ("2025-11-01", "invoice", 5_495, COPY, "uq_document_invoice_of_month"),
-    ("2025-12-01", "invoice", -1, COPY, "invoice_has_total_and_due_day"),
-    ("2025-12-01", "credit_note", 1, COPY, "invoice_has_total_and_due_day"),
-    ("2025-12-01", "statement", 1, COPY, "invoice_has_total_and_due_day"),
+    ("2025-12-01", "invoice", 2, 5_495, COPY, "the items sum to"),
+    ("2025-12-01", "invoice", 2, 15_672, f"{COPY}; {ITEMS}", "the month booked 0"),
+    ("2025-12-01", "invoice", 3, 5_495, COPY, "number 3 leaves a gap"),
+    ("2025-12-01", "credit_note", 2, -1, COPY, "number 2 leaves a gap"),
+    ("2025-11-01", "invoice", 2, 5_495, COPY, "uq_document_invoice_of_month"),
+    ("2025-12-01", "invoice", 2, -1, COPY, "invoice_has_total_and_due_day"),
+    ("2025-12-01", "credit_note", 1, 1, COPY, "invoice_has_total_and_due_day"),
+    ("2025-12-01", "statement", 1, 1, COPY, "invoice_has_total_and_due_day"),
 ]
 
 
 def test_database__refuses_an_invoice_that_is_not_what_was_booked(billed, engine):
-    for month, kind, total, statements, said in REFUSED:
+    for month, kind, number, total, statements, said in REFUSED:
         with pytest.raises(DBAPIError, match=said):
-            run(engine, statements, month=month, kind=kind, total=total)
+            run(engine, statements, month=month, kind=kind, number=number, total=total)
 
 
 def run(engine, statements, **values):
