@@ -1,5 +1,6 @@
 """What Stripe collected and gave back, and its fees, as payments in the books: once each, in whatever order it came."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -49,23 +50,35 @@ class Settled:
 
 def settle(connection: Connection, now: datetime, part_id: int | None = None) -> Settled:
     """Books what is known to be collected, given back or taken as a fee and is in no books yet; of one part where it is
-    named. Each payment by itself: one that a rule refuses keeps no other from the books.
+    named. A payment that a rule refuses keeps no other from the books.
     """
-    booked, refused = 0, []
-    for row in connection.execute(text(DUE), {"part": part_id}).all():
-        try:
-            with connection.begin_nested():
-                result = book_payments(connection, [_payment(row)], now, source="Stripe", programme=row.programme)
-        except RuleRefused as error:
-            refused.append((row.reference, str(error)))
-            continue
-        booked += result.booked
-        refused += [(row.reference, reason) for _, reason in result.unmatched]
-    return Settled(booked=booked, refused=tuple(refused))
+    due: dict[str, list[Row]] = {}
+    for row in connection.execute(text(DUE), {"part": part_id}):
+        due.setdefault(row.programme, []).append(row)
+    return _sum([_book(connection, programme, rows, now) for programme, rows in sorted(due.items())])
 
 
-def _payment(row: Row) -> PaymentRow:
+def _book(connection: Connection, programme: str, rows: Sequence[Row], now: datetime) -> Settled:
+    """Books payments of a programme at once; where a rule refuses one of them, each by itself."""
+    try:
+        with connection.begin_nested():
+            payments = [_payment(row, line) for line, row in enumerate(rows, start=1)]
+            result = book_payments(connection, payments, now, source="Stripe", programme=programme)
+    except RuleRefused as error:
+        if len(rows) > 1:
+            return _sum([_book(connection, programme, [row], now) for row in rows])
+        return Settled(booked=0, refused=((rows[0].reference, str(error)),))
+    return Settled(booked=result.booked, refused=tuple((row.reference, reason) for row, reason in result.unmatched))
+
+
+def _sum(parts: Sequence[Settled]) -> Settled:
+    return Settled(
+        booked=sum(one.booked for one in parts), refused=tuple(refused for one in parts for refused in one.refused)
+    )
+
+
+def _payment(row: Row, line: int) -> PaymentRow:
     return PaymentRow(
-        line=1, paid_at=row.paid_at, channel="stripe", account=row.account, amount_krw=row.amount_krw,
+        line=line, paid_at=row.paid_at, channel="stripe", account=row.account, amount_krw=row.amount_krw,
         reference=row.reference, counterparty=row.company, document_id=row.document_id,
     )  # fmt: skip

@@ -121,12 +121,20 @@ def _open_parts(engine: Engine, references: list[str]) -> list[Part]:
 
 
 def _cancel(engine: Engine, client: StripeClient, part: Part, now: datetime) -> bool:
-    """Cancels an intent; False when Stripe refuses, as for one that is paid or being paid."""
+    """Cancels an intent; one that Stripe does not cancel (paid, being paid, canceled already) is recorded as it stands.
+    Whether it is canceled."""
     try:
         intent = client.cancel_intent(part.intent_id)
     except RuleRefused:
-        return False
+        found = client.intent(part.intent_id)
+        try:
+            intent = read_intent(found)
+        except Unreadable:
+            return False
     with engine.begin() as connection:
         lock_facts(connection)
-        record_intent(connection, intent, now)
-    return True
+        try:
+            record_intent(connection, intent, intent.paid_at or now)
+        except Listed:
+            return False
+    return intent.status == "canceled"

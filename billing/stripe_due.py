@@ -107,12 +107,12 @@ def _live_krw(connection: Connection) -> dict[str, int]:
 
 
 def _deposits(connection: Connection, live_krw: dict[str, int], programme: str | None) -> Iterable[Due]:
-    """Deposits agreed and not paid yet; one that was paid and is drawn down is not asked for again."""
+    """Deposits agreed and not paid in yet; one that was, and is drawn down or given back, is not asked for again."""
     rows = connection.execute(
         text(
             "SELECT project.code, project.programme, sum(deposit_krw)::bigint AS agreed_krw,"
             " (SELECT coalesce(sum(amount_krw), 0)::bigint FROM payment WHERE account = 'deposit:' || project.code"
-            "   AND entry_id IS NOT NULL) AS paid_krw"
+            "   AND amount_krw > 0 AND entry_id IS NOT NULL) AS paid_krw"
             " FROM agreement JOIN project ON project.code = agreement.project"
             " WHERE self_pay_mode = 'deposit' AND channel = 'stripe'"
             " AND (CAST(:programme AS text) IS NULL OR project.programme = :programme)"

@@ -90,16 +90,13 @@ class StandIn:
                                 status="requires_payment_method", amount_received=0, latest_charge=None,
                                 metadata=metadata)  # fmt: skip
             case ["payment_intents", name, "cancel"]:
-                if self.objects[name]["status"] == "succeeded":
+                if self.objects[name]["status"] in ("succeeded", "canceled"):
                     raise Refusal(400, "invalid_request_error", "You cannot cancel this PaymentIntent")
-                return self.objects[name] | {"status": "canceled"} | self._canceled(name)
+                self.objects[name]["status"] = "canceled"
+                return self.objects[name]
             case ["refunds"]:
                 return self.give_back(asked["payment_intent"], int(asked["amount"]), metadata)
         raise Refusal(404, "invalid_request_error", "Unrecognized request URL")
-
-    def _canceled(self, name: str) -> dict:
-        self.objects[name]["status"] = "canceled"
-        return {}
 
     def read(self, path: list[str], asked: dict) -> dict:
         if len(path) == 2:

@@ -157,6 +157,15 @@ def test_collect__an_intent_that_is_paid_meanwhile_is_not_canceled_and_said_so(
     assert books()["receivable:company:P1"] == 117_647_059 - 199_999_999
 
 
+def test_collect__an_intent_whose_canceling_was_not_recorded_is_canceled_all_the_same(standin, jeongsan, tmp_path):
+    for one in collected(jeongsan)["parts"]:
+        standin.objects[one["intent"]]["status"] = "canceled"
+    pay_by_bank(jeongsan, tmp_path, 17_647_060)
+    answer = collected(jeongsan)
+    assert [(one["part"], one["amount_krw"], one["status"]) for one in answer["parts"]][2:] == [(3, 99_999_999, "open")]
+    assert answer["left"] == []
+
+
 def test_collect__what_is_too_small_for_a_charge_is_left_for_the_bank(standin, jeongsan, tmp_path):
     pay_by_bank(jeongsan, tmp_path, 117_647_059 - 999)
     answer = collected(jeongsan)

@@ -8,6 +8,8 @@ from click.testing import CliRunner
 from sqlalchemy import text
 
 from billing.stripe_poll import poll
+from core.month import Month
+from ledger import books as ledger
 from portal.cli import main
 from tests.integration.collecting.conftest import AT
 
@@ -173,3 +175,42 @@ def test_commands__say_the_same_in_words(intents, standin, jeongsan):
     assert "2 events: 1 booked, 0 recorded, 1 listed" in said("poll", "--now", NOW)
     assert "customer.created" in said("events")
     assert "0 differences" in said("reconcile", "--day", DAY)
+
+
+def test_month__after_charges_fees_a_refund_and_a_payout_everything_still_ties(intents, standin, jeongsan, tmp_path):
+    for intent in intents:
+        standin.pay(intent, fee=1_000)
+    standin.give_back(intents[1], 47_060)
+    payout = standin.pay_out()
+    jeongsan("stripe", "poll", now=NOW)
+    bank_row(jeongsan, tmp_path, payout["amount"])
+    done = jeongsan("month", "run", "2025-12", "--programme", "V25", now="2026-01-05T00:00:00Z")
+    assert (done["state"], done["differences"]) == ("locked", 0)
+    assert jeongsan("verify", "--deep")["ok"] is True
+    findings = jeongsan("audit", "--programme", "V25")["findings"]
+    assert [one for one in findings if one["level"] == "ERROR" or "payee" in one["check"]] == []
+
+
+def test_refund__of_a_deposit_in_a_frozen_month_is_listed_and_booked_after_the_lock(
+    standin, jeongsan, send, books, owner
+):
+    with owner.begin() as connection:
+        connection.execute(text("ALTER TABLE agreement DISABLE TRIGGER USER"))
+        connection.execute(
+            text("UPDATE agreement SET self_pay_mode = 'deposit', deposit_krw = 5000000 WHERE code = 'A1'")
+        )
+        connection.execute(text("ALTER TABLE agreement ENABLE TRIGGER USER"))
+    (part,) = jeongsan("stripe", "collect", "--invoice", "deposit:P1", now=NOW)["parts"]
+    send(standin.pay(part["intent"]))
+    with owner.begin() as connection:
+        connection.execute(text("INSERT INTO month_run VALUES ('V25', '2025-12-01', 0, 0, now())"))
+    standin.give_back(part["intent"], 2_000)
+    answer = send(standin.all("event")[-1]).json
+    assert answer["outcome"] == "listed"
+    assert "between freeze and lock" in answer["reason"]
+    assert jeongsan("stripe", "poll", now=NOW)["booked"] == 0
+    with owner.begin() as connection:
+        ledger.lock_month(connection, "V25", Month(2025, 12), datetime.fromtimestamp(AT, UTC), "test")
+    assert jeongsan("stripe", "poll", now=NOW)["booked"] == 1
+    assert books()["deposit:P1"] == -4_998_000
+    assert jeongsan("stripe", "events")["events"] == []
