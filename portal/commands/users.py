@@ -51,10 +51,9 @@ def _password(call: Call, from_stdin: bool) -> str | None:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
         return None
-    asked = call.say("비밀번호 (빈 줄: 없음)", "Password (empty: none)")
-    return (
-        click.prompt(asked, hide_input=True, confirmation_prompt=True, default="", show_default=False, err=True) or None
-    )
+    asked, again = call.say("비밀번호 (빈 줄: 없음)", "Password (empty: none)"), call.say("한 번 더", "Once more")
+    given = click.prompt(asked, hide_input=True, confirmation_prompt=again, default="", show_default=False, err=True)
+    return given or None
 
 
 @command(users, "list", help="Every user, disabled ones too.")

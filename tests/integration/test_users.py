@@ -4,6 +4,7 @@ import threading
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from argon2 import PasswordHasher
 from click.testing import CliRunner
 from sqlalchemy import text
 
@@ -101,6 +102,22 @@ def test_sign_in__a_wrong_name_and_a_wrong_password_get_the_same_answer(loaded):
     for name in ("nobody", "h01\x00", "disabled", "without", "\u202eh01", ""):
         assert attempt(loaded, PASSWORD, name) is None
         assert attempt(loaded, "nobody has this password", name) is None
+
+
+def test_sign_in__an_unknown_name_costs_as_much_time_as_a_known_one(monkeypatch):
+    verified = []
+
+    class Counting(PasswordHasher):
+        def verify(self, kept, password):
+            verified.append(kept)
+            return super().verify(kept, password)
+
+    monkeypatch.setattr(passwords, "_hasher", Counting())
+    passwords._of_nobody.cache_clear()
+    assert not passwords.matches(None, "nobody has this password")
+    assert not passwords.matches(passwords.hashed("h01", PASSWORD), "a wrong password")
+    first, second = (kept.split("$")[1:4] for kept in verified)
+    assert first == second == ["argon2id", "v=19", "m=65536,t=3,p=4"]
 
 
 def test_sign_in__a_password_typed_in_another_unicode_form_is_the_same(loaded):
