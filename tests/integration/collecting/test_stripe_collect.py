@@ -231,13 +231,44 @@ CHANGES = (
     "UPDATE stripe_event SET outcome = 'recorded'",
     "DELETE FROM stripe_event",
     "TRUNCATE stripe_event",
+    "UPDATE stripe_refund SET status = 'pending'",
+    "UPDATE stripe_refund SET refund_id = 're_other'",
+    "UPDATE stripe_refund SET amount_krw = 1",
+    "DELETE FROM stripe_refund",
+    "UPDATE stripe_payout SET status = 'pending'",
+    "UPDATE stripe_payout SET amount_krw = 1",
+    "DELETE FROM stripe_payout",
+    "UPDATE stripe_movement SET fee_krw = 0",
+    "DELETE FROM stripe_payout_item",
+    "DELETE FROM stripe_poll",
 )
 
 
 def test_database__what_stripe_answered_stays(standin, jeongsan, send, owner, subtests):
-    send(standin.pay(collected(jeongsan)["parts"][0]["intent"]))
+    intent = collected(jeongsan)["parts"][0]["intent"]
+    send(standin.pay(intent))
+    standin.give_back(intent, 5)
+    standin.pay_out()
+    jeongsan("stripe", "poll", now=NOW)
     for change in CHANGES:
         with subtests.test(change):
             with pytest.raises(DBAPIError) as caught, owner.begin() as connection:
                 connection.execute(text(change))
             assert caught.value.orig.sqlstate == "JS001"
+
+
+def test_rows__a_party_sees_what_is_collected_of_its_own_projects_only(standin, jeongsan, send, engine):
+    intent = collected(jeongsan)["parts"][0]["intent"]
+    send(standin.pay(intent))
+    standin.give_back(intent, 5)
+    jeongsan("stripe", "poll", now=NOW)
+    counted = (
+        "SELECT (SELECT count(*) FROM stripe_part), (SELECT count(*) FROM stripe_refund),"
+        " (SELECT count(*) FROM stripe_event)"
+    )
+    seen = {}
+    for party in ("C1", "C2", "H1", ""):
+        with engine.begin() as connection:
+            connection.execute(text("SELECT set_config('jeongsan.party', :party, true)"), {"party": party})
+            seen[party] = tuple(connection.execute(text(counted)).one())
+    assert seen == {"C1": (2, 1, 0), "C2": (0, 0, 0), "H1": (0, 0, 0), "": (2, 1, 2)}
