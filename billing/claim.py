@@ -7,7 +7,7 @@ from datetime import datetime
 from sqlalchemy import Connection, insert, text
 
 from billing.claim_line import ClaimLine
-from billing.claim_models import Claim, ClaimedLine
+from billing.claim_models import ClaimedLine
 from billing.claim_state import claim_number
 from billing.claim_work import AcceptedWork, accepted_work, differences
 from billing.document import take_numbers
@@ -72,14 +72,7 @@ def draft_claim(
     chosen = _chosen(connection, work, lines)
     year = kst_day(now).year
     (number,) = take_numbers(connection, [("claim", hospital)], year)
-    claim_id = connection.scalar(
-        insert(Claim)
-        .values(
-            programme=programme, hospital=hospital, month=month.first, year=year, number=number,
-            parties=_parties(connection, programme, hospital, now), drafted_at=now, drafted_by=by,
-        )
-        .returning(Claim.id)
-    )  # fmt: skip
+    claim_id = _write_claim(connection, programme, hospital, month, number, by, now)
     connection.execute(
         insert(ClaimedLine),
         [{"claim_id": claim_id, "accept_seq": seq, **asdict(line)} for seq, line in chosen.items()],
@@ -144,14 +137,22 @@ def _chosen(connection: Connection, work: AcceptedWork, lines: Sequence[ClaimLin
     return chosen
 
 
-def _parties(connection: Connection, programme: str, hospital: str, now: datetime) -> dict:
-    """Claimant, legal payee of the day and agency, as they are registered now."""
+def _write_claim(
+    connection: Connection, programme: str, hospital: str, month: Month, number: int, by: str, now: datetime
+) -> int:
+    """The claim without its lines; it keeps claimant, legal payee of the day and agency as they are registered now."""
     return connection.scalar(
         text(
-            "SELECT jsonb_build_object('hospital', to_jsonb(hospital), 'agency', to_jsonb(agency), 'payee',"
-            " (SELECT to_jsonb(party_payee) FROM party_payee WHERE party = hospital.code AND since <= :day"
-            "  ORDER BY since DESC LIMIT 1)) FROM programme JOIN party AS agency ON agency.code = programme.agency"
-            " JOIN party AS hospital ON hospital.code = :hospital WHERE programme.code = :programme"
+            "INSERT INTO claim (programme, hospital, month, year, number, drafted_at, drafted_by, parties)"
+            " SELECT :programme, :hospital, :month, :year, :number, :now, :by, jsonb_build_object("
+            "  'hospital', to_jsonb(claimant), 'agency', to_jsonb(payer), 'payee',"
+            "  (SELECT to_jsonb(party_payee) FROM party_payee WHERE party = :hospital AND since <= :day"
+            "   ORDER BY since DESC LIMIT 1))"
+            " FROM programme JOIN party AS payer ON payer.code = programme.agency"
+            " JOIN party AS claimant ON claimant.code = :hospital WHERE programme.code = :programme RETURNING id"
         ),
-        {"programme": programme, "hospital": hospital, "day": kst_day(now)},
-    )
+        {
+            "programme": programme, "hospital": hospital, "month": month.first, "year": kst_day(now).year,
+            "number": number, "now": now, "by": by, "day": kst_day(now),
+        },
+    )  # fmt: skip

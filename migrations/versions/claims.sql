@@ -53,7 +53,7 @@ BEGIN
   IF held.state <> 'draft' THEN
     RAISE EXCEPTION 'a claim that is % takes no more lines', held.state USING ERRCODE = 'JS001';
   END IF;
-  IF NOT NEW.live OR NOT EXISTS (SELECT 1 FROM agreement_line WHERE programme = held.programme AND code = NEW.line
+  IF NOT EXISTS (SELECT 1 FROM agreement_line WHERE programme = held.programme AND code = NEW.line
        AND project = NEW.project AND supplier = held.hospital) THEN
     RAISE EXCEPTION '% of % is no line of %', NEW.line, NEW.project, held.hospital USING ERRCODE = 'JS001';
   END IF;

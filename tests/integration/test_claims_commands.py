@@ -32,6 +32,8 @@ def test_commands__a_claim_from_draft_to_a_resolved_dispute(claims, tmp_path):
         "CLM-H1-2025-000001", "draft", 123_450,
     )  # fmt: skip
     number = drafted["number"]
+    assert drafted["parties"]["hospital"]["brn"] == "124-81-00998"
+    assert (drafted["parties"]["agency"]["name"], drafted["parties"]["payee"]) == ("전담기관", None)
     assert claims("claimable", *ASKED)["lines"] == []
     assert claims("submit", number, "--by", "h1-1") == {"number": number, "state": "submitted"}
     assert claims("list", "--state", "submitted")["claims"][0]["decision_due_on"] == "2025-12-11"

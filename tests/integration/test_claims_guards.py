@@ -6,7 +6,7 @@ from hashlib import sha256
 import pytest
 from sqlalchemy import text
 
-from billing import claim_action
+from billing import claim_action, claim_decision
 from billing.claim import claimable, draft_claim
 from billing.claim_evidence import LIMIT_BYTES, add_evidence, read_evidence
 from core.errors import BadInput, RuleRefused
@@ -212,6 +212,27 @@ def test_rows__a_hospitals_request_sees_and_writes_its_own_claims_only(claims, e
         connection.execute(text("SELECT set_config('jeongsan.party', 'H1', true)"))
         lines = claimable(connection, "V25", "H1", NOVEMBER)
         assert draft_claim(connection, "V25", "H1", NOVEMBER, lines, "h1-1", NOW) == "CLM-H1-2025-000002"
+
+
+def test_decide__of_two_at_once_one_finds_it_decided(claims, engine):
+    with engine.begin() as connection:
+        number = submitted(connection)
+    problems = []
+
+    def approve(name):
+        try:
+            with engine.begin() as connection:
+                claim_decision.approve(connection, number, {}, name, NOW)
+        except RuleRefused as error:
+            problems.append(str(error))
+
+    threads = [threading.Thread(target=approve, args=(name,)) for name in ("finance-1", "finance-2")]
+    for one in threads:
+        one.start()
+    for one in threads:
+        one.join()
+    (problem,) = problems
+    assert "승인 상태에서는 심사할 수 없습니다" in problem
 
 
 def test_draft__twenty_at_once_leave_no_gap_and_no_work_twice(claims, engine):
