@@ -2,14 +2,17 @@
 
 import time
 import tracemalloc
+from dataclasses import replace
 
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from billing.claim_check import check
 from billing.claim_reader import read_upload
 from billing.claim_sheet import marked
 from core.errors import BadInput
-from tests.claim_files import CELLS, FILES, FORM, LINES, OTHERS, many_rows, upload
+from tests.claim_files import CELLS, FILES, FORM, LINES, OTHERS, SHEET, many_rows, packed, parts, upload
 
 GOOD = upload()
 HOSTILE = [
@@ -62,6 +65,23 @@ def test_hostile_file__is_answered_in_little_memory(name):
         _, peak_bytes = tracemalloc.get_traced_memory()
         tracemalloc.stop()
     assert peak_bytes < 100 << 20
+
+
+@settings(max_examples=50, deadline=None)
+@given(
+    place=st.integers(0, 3_000), removed=st.integers(0, 9),
+    put=st.binary(max_size=4) | st.sampled_from([b"1", b"-", b"<v>", b"</c>", b"<f>", b't="s"', b"_xD800_", b"&lt;"]),
+)  # fmt: skip
+def test_damage__of_any_kind_is_answered_and_claims_nothing_but_accepted_work(place, removed, put):
+    sheet = parts(GOOD)[SHEET]
+    at = sheet.index(b'<row r="9"') + place
+    content = packed(parts(GOOD) | {SHEET: sheet[:at] + put + sheet[at + removed :]})
+    try:
+        checked = check(read_upload(content, "claim.xlsx", FORM), LINES, OTHERS)
+    except BadInput:
+        return
+    assert all(replace(one, note="") in LINES for one in checked.lines)
+    read_upload(marked(FORM, checked), "claim.xlsx", FORM)
 
 
 def test_many_rows__are_not_read_to_their_end():
