@@ -1,6 +1,7 @@
 """How pages write won, days and quantities: the filters of the templates."""
 
 from datetime import date, datetime
+from decimal import Decimal
 
 from core.month import KST
 from portal.month_text import won
@@ -23,4 +24,9 @@ def words(krw: int) -> str:
     return ("△ " if krw < 0 else "") + amount_text(abs(krw))
 
 
-FILTERS = {"won": won, "day": day, "instant": instant, "words": words}
+def exact(quantity: Decimal | int) -> str:
+    """An exact quantity as it is rounded for display: `1,234.50`, `△123.75`."""
+    return f"{'△' if quantity < 0 else ''}{abs(quantity):,}"
+
+
+FILTERS = {"exact": exact, "won": won, "day": day, "instant": instant, "words": words}
