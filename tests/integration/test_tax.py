@@ -395,6 +395,8 @@ def test_late_documents__are_a_warning_once_the_programme_files_here(world, tmp_
     assert name not in {one["check"] for one in world.call(*audit, now="2025-12-11T00:00:00Z")["findings"]}
     export(world, tmp_path / "a")
     assert name not in {one["check"] for one in world.call(*audit, now="2025-12-10T00:00:00Z")["findings"]}
+    checked = world.call("tax", "check", NOVEMBER, *PROGRAMME, now="2025-12-11T00:00:00Z", exit_code=1)
+    assert (checked["problems"], checked["late"]) == ([], list(listed(world)))
     (found,) = [one for one in world.call(*audit, now="2025-12-11T00:00:00Z")["findings"] if one["check"] == name]
     assert (found["level"], "TAX-OP-2025-000001" in found["message"]) == ("WARN", True)
     numbered(world, tmp_path / "a.csv", *[(approval(n), number) for n, number in enumerate(listed(world))])
