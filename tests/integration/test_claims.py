@@ -259,3 +259,15 @@ def test_paid__what_is_held_stays_approved_and_what_was_paid_before_is_paid_at_o
         assert state_of(connection, number) == "paid"
         late = approved(connection, "w2")
         assert state_of(connection, late) == "paid"
+
+
+def test_paid__by_an_advance_that_the_run_offsets(claims, engine):
+    claims.pay("bank,deposit:P1,10000000", now="2025-11-05T09:00:00+09:00")
+    claims.pay("agency,advance:hospital:H1:P1,1000000", now="2025-11-05T09:00:00+09:00")
+    claims.pay("bank,payable:hospital:H1:P1,40121", now="2025-11-05T09:00:00+09:00")
+    with engine.begin() as connection:
+        number = approved(connection)
+    claims.run("2025-11")
+    assert "payable:hospital:H1:P1" not in claims.balances()
+    with engine.connect() as connection:
+        assert state_of(connection, number) == "paid"
