@@ -1,6 +1,6 @@
 """Issuing a month's company invoices and credit notes: one document per project that has figures (domain.md §8)."""
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import date
 
 from sqlalchemy import Connection, text
@@ -11,6 +11,25 @@ from billing.invoice_item import InvoiceItem, OwnPart, invoice_items
 from core.month import Month
 from registry.due_dates import due_terms
 from registry.values import ProgrammeTerms
+
+# Parties as they are called on the day of issue, the issuer with its legal payee of that day.
+INSERT = """
+WITH named AS (SELECT code, to_jsonb(party) AS snapshot FROM party WHERE code = ANY(:named)),
+payee AS (
+  SELECT jsonb_build_object('name', name, 'brn', brn) AS snapshot FROM party_payee
+  WHERE party = :issuer AND since <= :issued_on ORDER BY since DESC LIMIT 1
+)
+INSERT INTO document (programme, month, kind, issuer, year, number, recipient, project, correction, issued_on,
+  supply_krw, vat_krw, total_krw, due_on, parties)
+SELECT :programme, :month, kind, :issuer, :year, number, company, project, false, :issued_on, supply_krw, vat_krw,
+  total_krw, :due_on, jsonb_build_object('issuer', issuing.snapshot, 'payee', (SELECT snapshot FROM payee),
+  'recipient', receiving.snapshot)
+FROM unnest(CAST(:kinds AS text[]), CAST(:numbers AS int[]), CAST(:companies AS text[]), CAST(:projects AS text[]),
+    CAST(:supplies AS bigint[]), CAST(:vats AS bigint[]), CAST(:totals AS bigint[])) WITH ORDINALITY
+    AS one (kind, number, company, project, supply_krw, vat_krw, total_krw, position)
+  JOIN named AS receiving ON receiving.code = company JOIN named AS issuing ON issuing.code = :issuer
+ORDER BY position RETURNING id, project
+"""
 
 
 def issue_invoices(
@@ -23,30 +42,27 @@ def issue_invoices(
     whose items do not sum to what the month booked on the company's receivable.
     """
     charges = [row for _id, row in month_charges(connection, terms.code, month)]
-    items = invoice_items(
-        terms, month, charges, parts, dict(connection.execute(text("SELECT code, name FROM party")).all())
-    )
-    totals = {project: sum(one.own_krw for one in found) for project, found in items.items()}
-    kinds = ["credit_note" if krw < 0 else "invoice" for krw in totals.values()]
+    names = dict(connection.execute(text("SELECT code, name FROM party")).all())
+    items = invoice_items(terms, month, charges, parts, names)
+    ids = _store_documents(connection, terms, month, items, issued_on)
+    _store_items(connection, [(ids[project], found) for project, found in items.items()])
+    return len(items)
+
+
+def _store_documents(
+    connection: Connection,
+    terms: ProgrammeTerms,
+    month: Month,
+    items: Mapping[str, Sequence[InvoiceItem]],
+    issued_on: date,
+) -> dict[str, int]:
+    """Numbers and stores a document for each project's items; their ids by project."""
     issuer = terms.operator or terms.agency
+    totals = [sum(one.own_krw for one in found) for found in items.values()]
+    kinds = ["credit_note" if krw < 0 else "invoice" for krw in totals]
     companies = [terms.projects[project].company for project in items]
-    numbers = take_numbers(connection, [(kind, issuer) for kind in kinds], issued_on.year)
     rows = connection.execute(
-        text(
-            "WITH named AS (SELECT code, to_jsonb(party) AS snapshot FROM party WHERE code = ANY(:named)),"
-            " payee AS (SELECT jsonb_build_object('name', name, 'brn', brn) AS snapshot FROM party_payee"
-            "  WHERE party = :issuer AND since <= :issued_on ORDER BY since DESC LIMIT 1)"
-            " INSERT INTO document (programme, month, kind, issuer, year, number, recipient, project, correction,"
-            "  issued_on, supply_krw, vat_krw, total_krw, due_on, parties)"
-            " SELECT :programme, :month, kind, :issuer, :year, number, company, project, false, :issued_on, supply_krw,"
-            "  vat_krw, total_krw, :due_on, jsonb_build_object('issuer', issuing.snapshot,"
-            "   'payee', (SELECT snapshot FROM payee), 'recipient', receiving.snapshot)"
-            " FROM unnest(CAST(:kinds AS text[]), CAST(:numbers AS int[]), CAST(:companies AS text[]),"
-            "  CAST(:projects AS text[]), CAST(:supplies AS bigint[]), CAST(:vats AS bigint[]),"
-            "  CAST(:totals AS bigint[])) AS one (kind, number, company, project, supply_krw, vat_krw, total_krw)"
-            " JOIN named AS receiving ON receiving.code = company JOIN named AS issuing ON issuing.code = :issuer"
-            " RETURNING id, project"
-        ),
+        text(INSERT),
         {
             "programme": terms.code,
             "month": month.first,
@@ -55,17 +71,16 @@ def issue_invoices(
             "issued_on": issued_on,
             "due_on": due_terms(connection, terms.code).invoice_due_on(month),
             "kinds": kinds,
-            "numbers": numbers,
+            "numbers": take_numbers(connection, [(kind, issuer) for kind in kinds], issued_on.year),
             "named": [issuer, *companies],
             "companies": companies,
             "projects": list(items),
             "supplies": [sum(one.supply_krw for one in found) for found in items.values()],
             "vats": [sum(one.vat_krw for one in found) for found in items.values()],
-            "totals": list(totals.values()),
+            "totals": totals,
         },
     )
-    _store_items(connection, [(row.id, items[row.project]) for row in rows])
-    return len(items)
+    return {row.project: row.id for row in rows}
 
 
 def _store_items(connection: Connection, documents: Sequence[tuple[int, Sequence[InvoiceItem]]]) -> None:

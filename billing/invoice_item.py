@@ -111,7 +111,7 @@ def _percent(bp: int) -> str:
 
 
 def _of_line(terms: ProgrammeTerms, month: Month, line: LineTerms, part: OwnPart, label: str) -> list[InvoiceItem]:
-    beyond = "지원 한도 초과분" if terms.categories[line.category].voucher else "바우처로 지급하지 않는 비목"
+    beyond = "한도 초과분" if terms.categories[line.category].voucher else "바우처로 지급하지 않는 비목"
     moves = "지급" if part.voucher_krw > 0 else "회수"
     said = f"바우처 {abs(part.voucher_krw):,}원은 전담기관이 {moves}" if part.voucher_krw else ""
     return [
