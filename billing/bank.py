@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Connection, Row, text
 
 from billing.bank_booking import Outcome, record, shown
 from billing.bank_map import BankMap
@@ -23,8 +23,8 @@ WAITING = ("unmatched", "proposed", "over", "double")  # nothing of these is boo
 
 @dataclass(frozen=True, kw_only=True)
 class StatementResult:
-    """What an import did: rows = fresh + already; `states`: what became of the fresh ones; `left_out`: lines of totals
-    and of movements of 0 won.
+    """What an import did: rows = fresh + already; `states`: what became of the fresh ones, `changed`: of those that
+    waited; `left_out`: lines of totals and of movements of 0 won.
     """
 
     account: str
@@ -32,46 +32,55 @@ class StatementResult:
     fresh: int
     already: int
     states: Mapping[str, int]
+    changed: Mapping[str, int]
     left_out: Sequence[int]
 
 
-def import_statement(engine: Engine, path: Path, bank_map: BankMap, now: datetime) -> StatementResult:
-    """Takes in an export in one transaction and matches its fresh rows; a row that came before counts as already there.
+def import_statement(connection: Connection, path: Path, bank_map: BankMap, now: datetime) -> StatementResult:
+    """Takes in an export and matches its fresh rows; a row that came before counts as already there.
 
     Raises BadInput for a file with anything wrong in it; nothing of it counts then.
     """
     statement = read_statement(path, bank_map, now)
-    with engine.begin() as connection:
-        lock_payments(connection)
-        fresh = _store(connection, statement, bank_map.account, now)
-        decisions = _decided(connection, fresh, now)
-        record(connection, [_outcome(one, 1) for one in decisions], now)
+    lock_payments(connection)
+    last_id = connection.scalar(text("SELECT coalesce(max(id), 0) FROM bank_row"))
+    fresh = _store(connection, statement, bank_map.account, now)
+    decided = _match(connection, now)
     return StatementResult(
-        account=bank_map.account, rows=len(statement.rows), fresh=len(fresh),
-        already=len(statement.rows) - len(fresh), states=Counter(one.state for one in decisions),
-        left_out=statement.left_out,
+        account=bank_map.account, rows=len(statement.rows), fresh=fresh, already=len(statement.rows) - fresh,
+        states=Counter(one.state for one in decided if one.movement.id > last_id),
+        changed=Counter(one.state for one in decided if one.movement.id <= last_id), left_out=statement.left_out,
     )  # fmt: skip
 
 
-def match_again(engine: Engine, now: datetime) -> Mapping[str, int]:
+def match_again(connection: Connection, now: datetime) -> Mapping[str, int]:
     """Matches the rows that wait once more, as invoices and payments came; returns how many changed, by new state."""
-    with engine.begin() as connection:
-        lock_payments(connection)
-        waiting = connection.execute(
-            text(
-                "SELECT bank_row.*, state, candidates, bank_state.number AS records FROM bank_row"
-                " JOIN bank_state ON row_id = bank_row.id WHERE state = ANY(:waiting)"
-            ),
-            {"waiting": list(WAITING)},
-        ).all()
-        known = {row.id: row for row in waiting}
-        changed = [
-            one
-            for one in _decided(connection, [movement(row) for row in waiting], now)
-            if (one.state, shown(one.candidates)) != (known[one.movement.id].state, known[one.movement.id].candidates)
-        ]
-        record(connection, [_outcome(one, known[one.movement.id].records + 1) for one in changed], now)
-    return Counter(one.state for one in changed)
+    lock_payments(connection)
+    return Counter(one.state for one in _match(connection, now))
+
+
+def _match(connection: Connection, now: datetime) -> list[Decision]:
+    """Decides about all rows of which nothing is booked, fresh ones and those that wait; records what is new."""
+    waiting = connection.execute(
+        text(
+            "SELECT bank_row.*, state, candidates, coalesce(bank_state.number, 0) AS records FROM bank_row"
+            " LEFT JOIN bank_state ON row_id = bank_row.id WHERE coalesce(state, 'unmatched') = ANY(:waiting)"
+        ),
+        {"waiting": list(WAITING)},
+    ).all()
+    if not waiting:
+        return []
+    known = {row.id: row for row in waiting}
+    movements = [movement(row) for row in waiting]
+    days = [kst_day(one.at) for one in movements]
+    decisions = decide(movements, read_targets(connection, now), read_earlier(connection, min(days), max(days)))
+    changed = [
+        one
+        for one in decisions
+        if (one.state, shown(one.candidates)) != (known[one.movement.id].state, known[one.movement.id].candidates)
+    ]
+    record(connection, [_outcome(one, known[one.movement.id].records + 1) for one in changed], now)
+    return changed
 
 
 def _outcome(one: Decision, number: int) -> Outcome:
@@ -83,8 +92,9 @@ def movement(row: Row) -> Movement:
     return Movement(**{name: getattr(row, name) for name in Movement.__dataclass_fields__})
 
 
-def _store(connection: Connection, statement: Statement, account: str, now: datetime) -> list[Movement]:
-    """Stores the export and those of its rows that no earlier one had; in arrays, since COPY passes no row security."""
+def _store(connection: Connection, statement: Statement, account: str, now: datetime) -> int:
+    """Stores the export and those of its rows that no earlier one had, in arrays, since COPY passes no row security;
+    returns how many."""
     rows = {row.digest(account): row for row in statement.rows}
     known = set(
         connection.scalars(text("SELECT digest FROM bank_row WHERE digest = ANY(:digests)"), {"digests": list(rows)})
@@ -99,7 +109,7 @@ def _store(connection: Connection, statement: Statement, account: str, now: date
             "  counterparty, number, raw) SELECT export.id, :account, one.* FROM export, unnest("
             "  CAST(:digests AS text[]), CAST(:line AS int[]), CAST(:at AS timestamptz[]),"
             "  CAST(:amount_krw AS bigint[]), CAST(:balance_krw AS bigint[]), CAST(:memo AS text[]),"
-            "  CAST(:counterparty AS text[]), CAST(:number AS text[]), CAST(:raw AS jsonb[])) AS one RETURNING *"
+            "  CAST(:counterparty AS text[]), CAST(:number AS text[]), CAST(:raw AS jsonb[])) AS one"
         ),
         {
             **{name: [getattr(row, name) for row in fresh.values()] for name in names},
@@ -113,11 +123,4 @@ def _store(connection: Connection, statement: Statement, account: str, now: date
             "now": now,
         },
     )
-    return [movement(row) for row in stored]
-
-
-def _decided(connection: Connection, movements: Sequence[Movement], now: datetime) -> list[Decision]:
-    if not movements:
-        return []
-    days = [kst_day(one.at) for one in movements]
-    return decide(movements, read_targets(connection, now), read_earlier(connection, min(days), max(days)))
+    return stored.rowcount

@@ -49,9 +49,13 @@ def record(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -
     Raises RuleRefused where an account cannot take its part. The database refuses parts that do not sum to their row,
     and a second decision on money that is booked.
     """
+    if not outcomes:
+        return
     booked = _book(connection, [one for one in outcomes if one.parts], now)
-    ids = _insert(connection, outcomes, now)
-    links = [(ids[one.movement.id], payment) for one in outcomes
+    ids = connection.scalars(
+        text("SELECT nextval('bank_match_id') FROM generate_series(1, :n)"), {"n": len(outcomes)}
+    ).all()
+    links = [(match_id, payment) for match_id, one in zip(ids, outcomes, strict=True)
              for payment in (*one.payments, *booked.get(one.movement.id, ()))]  # fmt: skip
     connection.execute(
         text(
@@ -60,6 +64,7 @@ def record(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -
         ),
         {"matches": [match for match, _ in links], "payments": [payment for _, payment in links]},
     )
+    _insert(connection, ids, outcomes, now)
 
 
 def payment_ids(connection: Connection, references: Iterable[str]) -> dict[str, int]:
@@ -90,24 +95,25 @@ def _book(connection: Connection, outcomes: Sequence[Outcome], now: datetime) ->
     return {row_id: [found[one] for one in references] for row_id, references in of_row.items()}
 
 
-def _insert(connection: Connection, outcomes: Sequence[Outcome], now: datetime) -> dict[int, int]:
-    """The records' ids by bank row."""
-    rows = connection.execute(
+def _insert(connection: Connection, ids: Sequence[int], outcomes: Sequence[Outcome], now: datetime) -> None:
+    """The decisions after their parts: complete when they appear."""
+    connection.execute(
         text(
-            "INSERT INTO bank_match (row_id, number, state, candidates, reason, decided_by, returned_by, decided_at)"
-            " SELECT *, :now FROM unnest(CAST(:row_id AS bigint[]), CAST(:number AS int[]), CAST(:state AS text[]),"
-            "  CAST(:candidates AS jsonb[]), CAST(:reason AS text[]), CAST(:by AS text[]),"
-            "  CAST(:returned_by AS bigint[])) RETURNING id, row_id"
+            "INSERT INTO bank_match (id, row_id, number, state, candidates, reason, decided_by, returned_by,"
+            "  decided_at) SELECT *, :now FROM unnest(CAST(:ids AS bigint[]), CAST(:row_id AS bigint[]),"
+            "  CAST(:number AS int[]), CAST(:state AS text[]), CAST(:candidates AS jsonb[]),"
+            "  CAST(:reason AS text[]), CAST(:by AS text[]),"
+            "  CAST(:returned_by AS bigint[]))"
         ),
         {
             **{name: [getattr(one, name) for one in outcomes]
                for name in ("number", "state", "reason", "by", "returned_by")},
+            "ids": ids,
             "row_id": [one.movement.id for one in outcomes],
             "candidates": [json.dumps(shown(one.candidates), ensure_ascii=False) for one in outcomes],
             "now": now,
         },
     )  # fmt: skip
-    return {row.row_id: row.id for row in rows}
 
 
 def shown(candidates: Sequence[Candidate]) -> list[dict]:

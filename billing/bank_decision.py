@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
-from sqlalchemy import Connection, Engine, Row, text
+from sqlalchemy import Connection, Row, text
 
 from billing.bank import WAITING, movement
 from billing.bank_booking import Outcome, payment_ids, payment_rows, record
@@ -29,7 +29,7 @@ class Share:
 
 
 def confirm(
-    engine: Engine, row_id: int, shares: Sequence[Share], by: str, now: datetime,
+    connection: Connection, row_id: int, shares: Sequence[Share], by: str, now: datetime,
     *, programme: str | None = None, payment: str | None = None,
 ) -> str:  # fmt: skip
     """Books a row as the shares say, or as its one candidate where there are none; with `payment`, the row is that
@@ -37,63 +37,61 @@ def confirm(
 
     Raises BadInput for a row, invoice or payment that is not there; RuleRefused where it may not be booked so.
     """
-    with engine.begin() as connection:
-        row = _row(connection, row_id, by, WAITING)
-        if payment is not None:
-            parts, payments = [], [_payment(connection, row, payment)]
-        elif shares:
-            parts, payments = _parts(connection, row, shares, programme), []
-        else:
-            parts, payments = _only_candidate(row, programme)
-        if any(part.account == SUSPENSE for part in parts):
-            raise RuleRefused("가수금은 `bank suspend` 로 사유와 함께 기장합니다 (use `bank suspend`, with a reason).")
-        state = "partial" if _leaves_open(connection, parts) else "booked"
-        _decide(connection, row, state, by, now, parts=parts, payments=payments)
+    row = _row(connection, row_id, by, WAITING)
+    if payment is not None:
+        parts, payments = [], [_payment(connection, row, payment)]
+    elif shares:
+        parts, payments = _parts(connection, row, shares, programme), []
+    else:
+        parts, payments = _only_candidate(row, programme)
+    if any(part.account == SUSPENSE for part in parts):
+        raise RuleRefused("가수금은 `bank suspend` 로 사유와 함께 기장합니다 (use `bank suspend`, with a reason).")
+    state = "partial" if _leaves_open(connection, parts) else "booked"
+    _decide(connection, row, state, by, now, parts=parts, payments=payments)
     return state
 
 
-def suspend(engine: Engine, row_id: int, programme: str, reason: str, by: str, now: datetime) -> None:
+def suspend(connection: Connection, row_id: int, programme: str, reason: str, by: str, now: datetime) -> None:
     """Books a row to the suspense account of a programme, with a reason. Raises as `confirm` does."""
-    with engine.begin() as connection:
-        row = _row(connection, row_id, by, WAITING)
-        _need_reason(reason)
-        part = Part(programme=programme, account=SUSPENSE, amount_krw=row.amount_krw)
-        _decide(connection, row, "suspense", by, now, parts=[part], reason=reason)
+    row = _row(connection, row_id, by, WAITING)
+    _need_reason(reason)
+    part = Part(programme=programme, account=SUSPENSE, amount_krw=row.amount_krw)
+    _decide(connection, row, "suspense", by, now, parts=[part], reason=reason)
 
 
-def release(engine: Engine, row_id: int, shares: Sequence[Share], reason: str, by: str, now: datetime) -> None:
+def release(connection: Connection, row_id: int, shares: Sequence[Share], reason: str, by: str, now: datetime) -> None:
     """Moves a row out of suspense to where the shares say, in the same programme, by an entry that moves no cash.
 
     Raises as `confirm` does.
     """
-    with engine.begin() as connection:
-        row = _row(connection, row_id, by, ("suspense",))
-        _need_reason(reason)
-        programme = _suspended_in(connection, row)
-        one, parts = movement(row), _parts(connection, row, shares, programme)
-        back = Part(programme=programme, account=SUSPENSE, amount_krw=-row.amount_krw)
-        (taken,), given = payment_rows(one, [back], "out"), payment_rows(one, parts, "moved")
-        move_payments(connection, taken, given, programme, now)
-        ids = payment_ids(connection, [one.reference for one in given])
-        _decide(connection, row, "booked", by, now, payments=list(ids.values()), reason=reason)
+    row = _row(connection, row_id, by, ("suspense",))
+    _need_reason(reason)
+    programme = _suspended_in(connection, row)
+    one, parts = movement(row), _parts(connection, row, shares, programme)
+    back = Part(programme=programme, account=SUSPENSE, amount_krw=-row.amount_krw)
+    (taken,), given = payment_rows(one, [back], "out"), payment_rows(one, parts, "moved")
+    move_payments(connection, taken, given, programme, now)
+    ids = payment_ids(connection, [one.reference for one in given])
+    _decide(connection, row, "booked", by, now, payments=list(ids.values()), reason=reason)
 
 
-def return_to_sender(engine: Engine, row_id: int, paid_back_by: int, reason: str, by: str, now: datetime) -> None:
+def return_to_sender(
+    connection: Connection, row_id: int, paid_back_by: int, reason: str, by: str, now: datetime
+) -> None:
     """A row in suspense was paid back by another row of the same sum the other way: that one is booked to suspense.
 
     Raises as `confirm` does.
     """
-    with engine.begin() as connection:
-        row = _row(connection, row_id, by, ("suspense",))
-        back = _row(connection, paid_back_by, by, WAITING)
-        _need_reason(reason)
-        if back.amount_krw != -row.amount_krw:
-            raise RuleRefused(
-                f"{paid_back_by}: {back.amount_krw:,}원은 가수금 {row.amount_krw:,}원과 다릅니다 (another sum)."
-            )
-        part = Part(programme=_suspended_in(connection, row), account=SUSPENSE, amount_krw=back.amount_krw)
-        _decide(connection, back, "booked", by, now, parts=[part], reason=reason)
-        _decide(connection, row, "returned", by, now, reason=reason, returned_by=back.id)
+    row = _row(connection, row_id, by, ("suspense",))
+    back = _row(connection, paid_back_by, by, WAITING)
+    _need_reason(reason)
+    if back.amount_krw != -row.amount_krw:
+        raise RuleRefused(
+            f"{paid_back_by}: {back.amount_krw:,}원은 가수금 {row.amount_krw:,}원과 다릅니다 (another sum)."
+        )
+    part = Part(programme=_suspended_in(connection, row), account=SUSPENSE, amount_krw=back.amount_krw)
+    _decide(connection, back, "booked", by, now, parts=[part], reason=reason)
+    _decide(connection, row, "returned", by, now, reason=reason, returned_by=back.id)
 
 
 def _row(connection: Connection, row_id: int, by: str, states: Sequence[str]) -> Row:

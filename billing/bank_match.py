@@ -7,7 +7,7 @@ import re
 import unicodedata
 from bisect import bisect_right
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import date, datetime
 from functools import cached_property, lru_cache
 
@@ -107,9 +107,13 @@ class Decision:
 
 
 def decide(movements: Sequence[Movement], targets: Sequence[Target], earlier: Sequence[Earlier]) -> list[Decision]:
-    """What each movement settles, in the order of time; one that is booked lowers what is open for those after it."""
+    """What each movement settles. First, in the order of time, those that book what they name; then, by what is open
+    after these, what the others may be: so the order in which exports come in does not matter to proposals.
+    """
     book = _Book.of(targets, earlier)
-    return [book.decide(one) for one in sorted(movements, key=lambda one: (one.at, one.digest))]
+    ordered = sorted(movements, key=lambda one: (one.at, one.digest))
+    booked = {one.id: decision for one in ordered if (decision := book.book(one))}
+    return [booked.get(one.id) or book.propose(one) for one in ordered]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -121,48 +125,53 @@ class _Book:
     by_key: Mapping[str, list[int]]
     keys: list[str]
     earlier: Mapping[tuple[date, int], list[Earlier]]
-    by_amount: dict[int, list[int]] = field(default_factory=dict)
 
     @classmethod
     def of(cls, targets: Sequence[Target], earlier: Sequence[Earlier]) -> "_Book":
         by_key: dict[str, list[int]] = {}
-        by_amount: dict[int, list[int]] = {}
         of_day: dict[tuple[date, int], list[Earlier]] = {}
         for place, target in enumerate(targets):
             for key in target.keys:
                 by_key.setdefault(reference_key(key), []).append(place)
-            by_amount.setdefault(target.open_krw, []).append(place)
         for one in earlier:
             of_day.setdefault((one.day, one.amount_krw), []).append(one)
         return cls(
             targets=targets, open_krw=[one.open_krw for one in targets], by_key=by_key, keys=sorted(by_key),
-            earlier=of_day, by_amount=by_amount,
+            earlier=of_day,
         )  # fmt: skip
 
-    def decide(self, one: Movement) -> Decision:
-        """By a reference in full, by a payment of that day and amount on record, by name and amount."""
+    def book(self, one: Movement) -> Decision | None:
+        """By the one reference that it names in full, at most what is open; not where it may be booked already."""
         named = self._named(one)
-        again = self.earlier.get((kst_day(one.at), one.amount_krw), [])
-        accounts = {part.account for place in named for part in self.targets[place].parts(0)}
-        if again and (not named or any(twin.account in accounts for twin in again)):
+        if len(named) != 1 or self._again(one, named):
+            return None
+        (place,) = named
+        if abs(one.amount_krw) > abs(self.open_krw[place]):
+            return None
+        self.open_krw[place] -= one.amount_krw
+        parts = self.targets[place].parts(one.amount_krw)
+        return Decision(movement=one, state="partial" if self.open_krw[place] else "booked", parts=parts)
+
+    def propose(self, one: Movement) -> Decision:
+        """By a payment of that day and amount on record, by what it names, by exact amount and name."""
+        named = self._named(one)
+        if again := self._again(one, named):
             twins = [Candidate(label=twin.reference, why="payment", payment_id=twin.payment_id) for twin in again]
             others = self._candidates(one, "reference", named) if named else self._alike(one)
             return Decision(movement=one, state="double", candidates=(*twins, *others))
         if len(named) == 1:
-            return self._by_reference(one, named[0])
+            state = "over" if self.open_krw[named[0]] else "double"
+            return Decision(movement=one, state=state, candidates=self._candidates(one, "reference", named))
         if named:
             return Decision(movement=one, state="proposed", candidates=self._together(one, named))
         alike = self._alike(one)
         return Decision(movement=one, state="proposed" if alike else "unmatched", candidates=alike)
 
-    def _by_reference(self, one: Movement, place: int) -> Decision:
-        open_krw = self.open_krw[place]
-        if abs(one.amount_krw) > abs(open_krw):
-            state = "over" if open_krw else "double"
-            return Decision(movement=one, state=state, candidates=self._candidates(one, "reference", [place]))
-        self.open_krw[place] -= one.amount_krw
-        parts = self.targets[place].parts(one.amount_krw)
-        return Decision(movement=one, state="partial" if self.open_krw[place] else "booked", parts=parts)
+    def _again(self, one: Movement, named: Sequence[int]) -> list[Earlier]:
+        """Payments on record that it may be: of its day and amount, and of an account that it names if it names one."""
+        found = self.earlier.get((kst_day(one.at), one.amount_krw), [])
+        accounts = {part.account for place in named for part in self.targets[place].parts(0)}
+        return found if not named or any(twin.account in accounts for twin in found) else []
 
     def _together(self, one: Movement, places: Sequence[int]) -> tuple[Candidate, ...]:
         """Several that are named: as one split where they sum to the amount, else each by itself."""
@@ -182,7 +191,7 @@ class _Book:
 
     def _alike(self, one: Movement) -> tuple[Candidate, ...]:
         """Those of which exactly this amount is open: by a reference that was cut off, else by the name."""
-        exact = [place for place in self.by_amount.get(one.amount_krw, ()) if self.open_krw[place] == one.amount_krw]
+        exact = self._by_open.get(one.amount_krw, ())
         cut = [place for place in exact if any(_is_cut(text, self.targets[place].keys) for text in one.texts)]
         called = [place for place in exact if any(is_called(text, self.targets[place].names) for text in one.texts)]
         return self._candidates(one, "reference", cut) or self._candidates(one, "name", called)
@@ -220,6 +229,14 @@ class _Book:
                 stop = start + length
                 if begins[start] and ends[stop - 1] and (key := squeezed[start:stop]) in self.by_key:
                     yield key, stop == len(squeezed)
+
+    @cached_property
+    def _by_open(self) -> dict[int, list[int]]:
+        """The targets by what is open of them; asked for once nothing is booked any more."""
+        found: dict[int, list[int]] = {}
+        for place, open_krw in enumerate(self.open_krw):
+            found.setdefault(open_krw, []).append(place)
+        return found
 
     @cached_property
     def heads(self) -> frozenset[str]:

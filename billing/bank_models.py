@@ -51,7 +51,7 @@ class BankMatch(Base):
     """
 
     __tablename__ = "bank_match"
-    id: Mapped[int] = mapped_column(BigInteger, Identity(), primary_key=True)
+    id: Mapped[int] = mapped_column(BigInteger, primary_key=True, autoincrement=False)
     row_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("bank_row.id"))
     number: Mapped[int]
     state: Mapped[str] = mapped_column(Text, index=True)
@@ -76,5 +76,7 @@ class BankPart(Base):
     """A payment that a bank row was booked as, or that it turned out to be; a row's parts sum to it."""
 
     __tablename__ = "bank_part"
-    match_id: Mapped[int] = mapped_column(ForeignKey("bank_match.id"), index=True)
+    match_id: Mapped[int] = mapped_column(
+        ForeignKey("bank_match.id", deferrable=True, initially="DEFERRED"), index=True
+    )
     payment_id: Mapped[int] = mapped_column(BigInteger, ForeignKey("payment.id"), primary_key=True, autoincrement=False)

@@ -183,11 +183,13 @@ def _book(
     now: datetime,
 ) -> int:
     """Posts per programme and month, then records each row with its entry, or once as unmatched; returns the booked."""
+    booked = [(row, match) for row, match in matches if isinstance(match, Match)]
+    days = {(match.programme, kst_day(row.paid_at)) for row, match in booked}
+    months = {(programme, day): books.open_month(connection, programme, day) for programme, day in days}
     groups: dict[tuple[str, Month], list[tuple[PaymentRow, Match]]] = {}
-    for row, match in matches:
-        if isinstance(match, Match):
-            month = books.open_month(connection, match.programme, kst_day(row.paid_at))
-            groups.setdefault((match.programme, month), []).append((row, match))
+    for row, match in booked:
+        month = months[match.programme, kst_day(row.paid_at)]
+        groups.setdefault((match.programme, month), []).append((row, match))
     entry_ids: dict[tuple[str, str], int] = {}
     for (programme, month), members in sorted(groups.items(), key=lambda one: one[0]):
         entries = [_entry(row, match) for row, match in members]

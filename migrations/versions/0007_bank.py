@@ -51,7 +51,7 @@ def upgrade() -> None:
     )
     op.create_table(
         "bank_match",
-        sa.Column("id", sa.BigInteger(), sa.Identity(always=False), nullable=False),
+        sa.Column("id", sa.BigInteger(), autoincrement=False, nullable=False),
         sa.Column("row_id", sa.BigInteger(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("state", sa.Text(), nullable=False),
@@ -85,7 +85,13 @@ def upgrade() -> None:
         "bank_part",
         sa.Column("match_id", sa.BigInteger(), nullable=False),
         sa.Column("payment_id", sa.BigInteger(), autoincrement=False, nullable=False),
-        sa.ForeignKeyConstraint(["match_id"], ["bank_match.id"], name=op.f("fk_bank_part_match_id_bank_match")),
+        sa.ForeignKeyConstraint(
+            ["match_id"],
+            ["bank_match.id"],
+            name=op.f("fk_bank_part_match_id_bank_match"),
+            deferrable=True,
+            initially="DEFERRED",
+        ),
         sa.ForeignKeyConstraint(["payment_id"], ["payment.id"], name=op.f("fk_bank_part_payment_id_payment")),
         sa.PrimaryKeyConstraint("payment_id", name=op.f("pk_bank_part")),
     )

@@ -40,10 +40,12 @@ HEAD = (
 @click.option("--map", "mapping", required=True, type=click.Path(path_type=Path), help="The bank's mapping file.")
 def import_file(call: Call, file: Path, mapping: Path) -> Answer:
     """A row that came before counts as already there."""
-    result = imports.import_statement(service_engine(call.settings), file, read_bank_map(mapping), call.now)
+    with service_engine(call.settings).begin() as connection:
+        result = imports.import_statement(connection, file, read_bank_map(mapping), call.now)
     document = {
         "file": file.name, "account": result.account, "rows": result.rows, "fresh": result.fresh,
-        "already": result.already, "states": dict(result.states), "left_out": list(result.left_out),
+        "already": result.already, "states": dict(result.states), "changed": dict(result.changed),
+        "left_out": list(result.left_out),
     }  # fmt: skip
     text = call.say(
         f"{file.name}: {result.rows}건 가운데 새로운 {result.fresh}건, 이미 있는 {result.already}건",
@@ -55,7 +57,8 @@ def import_file(call: Call, file: Path, mapping: Path) -> Answer:
 @command(bank, "match", help="Matches waiting rows once more, as invoices and payments came.")
 def match(call: Call) -> Answer:
     """Only what changes is recorded."""
-    changed = imports.match_again(service_engine(call.settings), call.now)
+    with service_engine(call.settings).begin() as connection:
+        changed = imports.match_again(connection, call.now)
     text = call.say(f"{sum(changed.values())}건이 바뀌었습니다.", f"{sum(changed.values())} rows changed.")
     return Answer(document={"changed": dict(changed)}, text="\n".join([text, *_counts(call, changed)]))
 
@@ -129,12 +132,12 @@ def confirm(
     call: Call, row: int, accounts: tuple, invoices: tuple, payment: str | None, programme: str | None, by: str
 ) -> Answer:
     """Finance only; parts must sum to the row."""
-    shares, engine = _shares(accounts, invoices), service_engine(call.settings)
+    shares = _shares(accounts, invoices)
     if payment is not None and shares:
         raise BadInput("--payment 는 --as, --invoice 와 함께 쓰지 않습니다 (--payment stands alone).")
-    with engine.connect() as connection:
+    with service_engine(call.settings).begin() as connection:
         asked(connection, programme)
-    state = decisions.confirm(engine, row, shares, by, call.now, programme=programme, payment=payment)
+        state = decisions.confirm(connection, row, shares, by, call.now, programme=programme, payment=payment)
     return _decided(call, row, state)
 
 
@@ -145,10 +148,9 @@ def confirm(
 @by_option
 def suspend(call: Call, row: int, programme: str, reason: str, by: str) -> Answer:
     """Finance only."""
-    engine = service_engine(call.settings)
-    with engine.connect() as connection:
+    with service_engine(call.settings).begin() as connection:
         asked(connection, programme)
-    decisions.suspend(engine, row, programme, reason, by, call.now)
+        decisions.suspend(connection, row, programme, reason, by, call.now)
     return _decided(call, row, "suspense")
 
 
@@ -163,16 +165,17 @@ def release(
     call: Call, row: int, accounts: tuple, invoices: tuple, returned_by: int | None, reason: str, by: str
 ) -> Answer:
     """Finance only; an entry of its own, which moves no cash."""
-    shares, engine = _shares(accounts, invoices), service_engine(call.settings)
+    shares = _shares(accounts, invoices)
     if (returned_by is None) == (not shares):
         raise BadInput(
             "--as, --invoice 또는 --returned-by 가운데 하나를 적으세요 (say where it goes, or what paid it back)."
         )
-    if returned_by is None:
-        decisions.release(engine, row, shares, reason, by, call.now)
-        return _decided(call, row, "booked")
-    decisions.return_to_sender(engine, row, returned_by, reason, by, call.now)
-    return _decided(call, row, "returned")
+    with service_engine(call.settings).begin() as connection:
+        if returned_by is None:
+            decisions.release(connection, row, shares, reason, by, call.now)
+        else:
+            decisions.return_to_sender(connection, row, returned_by, reason, by, call.now)
+    return _decided(call, row, "booked" if returned_by is None else "returned")
 
 
 def _decided(call: Call, row: int, state: str) -> Answer:

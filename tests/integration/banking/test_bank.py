@@ -1,95 +1,12 @@
 """jeongsan bank: exports of our bank account, each row booked once, by a reference or by a person."""
 
-import os
-from datetime import UTC, datetime
-
 import pytest
+from click.testing import CliRunner
 from sqlalchemy import text
 
-from core import database
-from tests.audited import Books, filled, own_database
-from tests.driven import H2_PRICES, World, work
-from tests.integration.conftest import REGISTRY
-
-AT = datetime(2025, 12, 10, tzinfo=UTC)
-NOW = "2025-12-10T09:00:00+09:00"
-BY = ("--by", "finance-1")
-MAP = """
-account = "MAIN"
-[columns]
-date = "일시"
-amount = "금액"
-memo = "적요"
-counterparty = "상대"
-"""
-INVOICE = "INV-OP-2025-000002"
-CASH = 10_000_000
-
-
-def fill(books: Books) -> None:
-    """The small programme with November closed, so that P1 and P2 have an invoice each, and three users."""
-    world = World(books.call, books.folder)
-    books.load(REGISTRY + H2_PRICES, now="2025-09-15T09:00:00+09:00")
-    world.pay("bank,deposit:P1,10000000", now="2025-11-20T00:00:00Z")
-    world.ingest(*work("w1", "L11", 100), *work("w2", "L21", 100, project="P2"), now="2025-12-03T00:00:00Z")
-    world.run("2025-11")
-
-
-@pytest.fixture(scope="module")
-def template(server, admin, template, tmp_path_factory):
-    """A database with November closed, that every test's own is copied from."""
-    name = f"bank_{os.getpid()}"
-    with own_database(server, admin, template, name) as settings:
-        filled(settings, tmp_path_factory.mktemp("bank"), fill)
-        with database.owner_engine(settings).begin() as connection:
-            connection.execute(
-                text(
-                    "INSERT INTO user_account (name, role, party, created_at) VALUES ('finance-1', 'finance', NULL,"
-                    " now()), ('audit-1', 'auditor', NULL, now()), ('h01', 'hospital', 'H1', now())"
-                )
-            )
-        database.dispose_engines()
-        yield name
-
-
-@pytest.fixture
-def bank(jeongsan, engine, tmp_path):
-    """The small programme with November closed, and its bank account."""
-    return Bank(World(jeongsan, tmp_path), tmp_path, engine)
-
-
-class Bank:
-    """Imports exports of our account and decides about their rows."""
-
-    def __init__(self, world, folder, engine):
-        self.world, self.call, self.folder, self.engine = world, world.call, folder, engine
-        (folder / "map.toml").write_text(MAP)
-
-    def imported(self, *rows, exit_code=0, name="export.csv"):
-        """Imports rows `day,amount,memo,counterparty`."""
-        path = self.folder / name
-        path.write_text("일시,금액,적요,상대\n" + "\n".join(rows) + "\n")
-        return self.call("bank", "import", path, "--map", self.folder / "map.toml", now=NOW, exit_code=exit_code)
-
-    def file(self, *rows):
-        """A payments file of rows `channel,account,amount` of 2025-12-04, references F1, F2, …"""
-        path = self.folder / "file.csv"
-        lines = [f"2025-12-04T11:00:00+09:00,{row},F{number},x\n" for number, row in enumerate(rows, start=1)]
-        path.write_text("paid_at,channel,account,amount_krw,reference,counterparty\n" + "".join(lines))
-        return path
-
-    def __call__(self, *arguments, exit_code=0):
-        return self.call("bank", *arguments, now=NOW, exit_code=exit_code)
-
-    def rows(self, *options):
-        return self("list", *options)["rows"]
-
-    def balance(self, account):
-        return self.world.balances().get(account, 0)
-
-    def open(self, number):
-        found = {one["number"]: one for one in self.call("invoices", "list")["invoices"]}
-        return found[number]["open_krw"]
+from portal.cli import main
+from tests.driven import work
+from tests.integration.banking.conftest import AT, BY, CASH, INVOICE, NOW
 
 
 def test_import__a_row_that_names_its_invoice_is_booked_once(bank):
@@ -97,7 +14,7 @@ def test_import__a_row_that_names_its_invoice_is_booked_once(bank):
     line = f"2025-12-04,{krw},{INVOICE} 11월분,㈜나래"
     answer = bank.imported(line, "2025-12-05,11,이자,은행")
     assert answer == {"file": "export.csv", "account": "MAIN", "rows": 2, "fresh": 2, "already": 0,
-                      "states": {"booked": 1, "unmatched": 1}, "left_out": []}  # fmt: skip
+                      "states": {"booked": 1, "unmatched": 1}, "changed": {}, "left_out": []}  # fmt: skip
     assert (bank.open(INVOICE), bank.balance("receivable:company:P2"), bank.balance("cash:bank")) == (0, 0, CASH + krw)
     again = bank.imported("2025-12-03,7,앞날,은행", line, "2025-12-05,11,이자,은행", name="longer.csv")
     assert (again["fresh"], again["already"], again["states"]) == (1, 2, {"unmatched": 1})
@@ -110,14 +27,14 @@ def test_import__a_row_that_names_its_invoice_is_booked_once(bank):
 
 def test_import__part_of_an_invoice_is_booked_and_listed_more_or_again_is_a_proposal(bank):
     krw = bank.open(INVOICE)
-    answer = bank.imported(
-        f"2025-12-04,{krw - 100},{INVOICE},나래", f"2025-12-05,101,{INVOICE},나래", f"2025-12-06,100,{INVOICE},나래",
-        f"2025-12-07,100,{INVOICE},나래",
-    )  # fmt: skip
-    assert answer["states"] == {"partial": 1, "over": 1, "booked": 1, "double": 1}
-    assert (bank.open(INVOICE), bank.balance("cash:bank")) == (0, CASH + krw)
+    answer = bank.imported(f"2025-12-04,{krw - 100},{INVOICE},나래", f"2025-12-05,101,{INVOICE},나래")
+    assert answer["states"] == {"partial": 1, "over": 1}
+    assert (bank.open(INVOICE), bank.balance("cash:bank")) == (100, CASH + krw - 100)
     (over,) = bank.rows("--state", "over")
     assert (over["amount_krw"], over["candidates"][0]["label"], over["parts"]) == (101, INVOICE, [])
+    answer = bank.imported(f"2025-12-06,100,{INVOICE},나래", f"2025-12-07,100,{INVOICE},나래", name="later.csv")
+    assert (answer["states"], answer["changed"]) == ({"booked": 1, "double": 1}, {"double": 1})
+    assert (bank.open(INVOICE), bank.balance("cash:bank")) == (0, CASH + krw)
 
 
 def test_import__a_deposit_that_was_paid_is_not_paid_again(bank):
@@ -326,3 +243,15 @@ def test_stripe__a_payout_is_proposed_by_its_sum_and_booked_from_the_banks_side_
     bank("confirm", first["id"], *BY)
     assert (bank.balance("cash:stripe"), bank.balance("cash:bank")) == (30, CASH + 970)
     assert bank("match") == {"changed": {"unmatched": 1}}
+
+
+def test_list__reads_in_korean_and_in_english(bank):
+    bank.imported(f"2025-12-04,100,{INVOICE},나래", "2025-12-05,7,?,모름")
+    bank("suspend", bank.rows()[1]["id"], "--programme", "V25", "--reason", "확인 중", *BY)
+    korean = CliRunner().invoke(main, ["bank", "list"]).stdout
+    english = CliRunner().invoke(main, ["bank", "list", "--state", "suspense", "--lang", "en"]).stdout
+    assert "2025-12-05 00:00  모름" in korean
+    assert "일부 납부 1건 100원" in korean
+    assert "V25 가수금: 거래의 합 7원, 장부 7원" in korean
+    assert "suspense:bank, 확인 중" in english
+    assert "V25 suspense: rows KRW 7, books KRW 7" in english
