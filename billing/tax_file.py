@@ -10,8 +10,8 @@ from billing.tax_document import TaxForm
 from core.month import Month
 
 
-def lock_files(connection: Connection, programme: str) -> None:
-    """One export of a programme at a time, until the transaction ends."""
+def lock_tax_documents(connection: Connection, programme: str) -> None:
+    """One export or correction of a programme's documents at a time, until the transaction ends."""
     connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('tax:' || :programme))"), {"programme": programme})
 
 

@@ -8,6 +8,7 @@ from sqlalchemy import Connection, text
 
 from billing.document import DocumentTotals, issue
 from billing.tax_document import REASONS, TaxForm, TaxItem, negated
+from billing.tax_file import lock_tax_documents
 from billing.tax_issue import item_records
 from billing.tax_reading import tax_form, tax_forms
 from core.errors import BadInput, RuleRefused
@@ -39,7 +40,8 @@ def modify(connection: Connection, number: str, reason: str, by: str, now: datet
     form = tax_form(connection, number)
     acting(connection, by, "finance", "hospital", "operator", party=form.supplier.code)
     programme = connection.scalar(text("SELECT programme FROM document WHERE id = :id"), {"id": form.id})
-    connection.execute(text("SELECT pg_advisory_xact_lock(hashtext('tax:' || :programme))"), {"programme": programme})
+    lock_tax_documents(connection, programme)
+    form = tax_form(connection, number)
     if reason != CORRECTED:
         _state(connection, form, reason, by, now)
         return Modified(document=form, reason=reason, issued=())

@@ -9,7 +9,7 @@ from sqlalchemy import Engine
 
 from billing.tax_check import is_late, problems
 from billing.tax_document import TaxForm
-from billing.tax_file import keep_file, kept_files, lock_files
+from billing.tax_file import keep_file, kept_files, lock_tax_documents
 from billing.tax_reading import tax_forms
 from core.errors import BadInput
 from core.month import Month
@@ -34,7 +34,7 @@ def export_tax_documents(engine: Engine, programme: str, month: Month, out_dir: 
     folder cannot be written to.
     """
     with engine.begin() as connection:
-        lock_files(connection, programme)
+        lock_tax_documents(connection, programme)
         forms = [one for one in tax_forms(connection, programme, month) if one.state == "issued"]
         found = [one.line for form in forms for one in problems(form)]
         if found:

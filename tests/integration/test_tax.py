@@ -3,108 +3,40 @@
 import tomllib
 from concurrent.futures import ThreadPoolExecutor
 from datetime import datetime
-from io import BytesIO
 from pathlib import Path
 
-import psycopg
 import pytest
-from openpyxl import load_workbook
 from sqlalchemy import text
-from sqlalchemy.exc import DBAPIError
 
 from billing.tax_modify import modify
 from billing.tax_reading import tax_forms
 from core.month import Month
 from reports.tax_export import export_tax_documents
 from tests.driven import H2_PRICES, World, event, work
-from tests.events import gpu, voided
+from tests.events import voided
+from tests.filing import (
+    COMPLETE,
+    DECEMBER,
+    NOVEMBER,
+    PROGRAMME,
+    TAXES,
+    approval,
+    december,
+    export,
+    listed,
+    november,
+    numbered,
+    rows_of,
+    tax_world,
+)
 from tests.worked import CASE, needs_case, prepare, run
 from tests.worked import PROGRAMME as CASE_PROGRAMME
-
-NOVEMBER, DECEMBER = "2025-11", "2025-12"
-PROGRAMME = ("--programme", "V25")
-TAX_REASON = """tax_reason = [
-  { category = "basic", reason = "부가가치세법 제26조" }, { category = "abroad", reason = "부가가치세법 제21조" },
-]
-"""
-LINES = """line = [
-  { code = "L21", supplier = "H2", category = "processing", grant_limit_krw = 150_000_000 },
-  { code = "L22", supplier = "H1", category = "basic", grant_limit_krw = 10_000_000 },
-  { code = "L23", supplier = "H1", category = "abroad", grant_limit_krw = 10_000_000 },
-]
-"""
-PAYEE = 'payee = { name = "둘째재단", brn = "109-81-12710" }'
-USERS = (
-    "INSERT INTO user_account (name, role, party, created_at) VALUES ('finance-1', 'finance', NULL, now()),"
-    " ('h01', 'hospital', 'H1', now()), ('h02', 'hospital', 'H2', now()), ('c2', 'company', 'C2', now())"
-)
-
-
-def described(name: str, brn: str, code: str, more: str = "") -> str:
-    return (
-        f'name = "{name}"\nbrn = "{brn}"\nrepresentative = "대표자 {code}"\naddress = "서울특별시"\n{more}\n'
-        f'business_type = "서비스"\nbusiness_item = "데이터"\nemail = "tax@{code.lower()}.example.kr"'
-    )
-
-
-COMPLETE = (
-    ('name = "운영기관"', described("운영기관", "103-84-37577", "OP")),
-    ('name = "나래"', described("나래", "105-86-95956", "C2")),
-    ('name = "첫째병원"\nbrn = "124-81-00998"', described("첫째병원", "124-81-00998", "H1")),
-    ('name = "둘째병원"', described("둘째병원", "108-89-33528", "H2", PAYEE)),
-)
-TAXES = (
-    ('settlement_closes_on = 2026-03-31\n', 'settlement_closes_on = 2026-03-31\n' + TAX_REASON),
-    ('  { code = "consulting"', '  { code = "basic", name = "기초자료", tax = "exempt" },\n'
-     '  { code = "abroad", name = "국외 제공", tax = "zero" },\n  { code = "consulting"'),
-    ('line = [ { code = "L21", supplier = "H2", category = "processing", grant_limit_krw = 150_000_000 } ]\n', LINES),
-)  # fmt: skip
 
 
 @pytest.fixture
 def world(jeongsan, registry_file, engine, tmp_path):
-    """P2 of the small programme with a taxable, an exempt and a zero-rated line, its parties complete; users there."""
-    jeongsan("load", registry_file(*COMPLETE, *TAXES, more=H2_PRICES), now="2025-09-15T09:00:00+09:00")
-    with engine.begin() as connection:
-        connection.execute(text(USERS))
-    return World(jeongsan, tmp_path)
-
-
-def november(world) -> None:
-    """14 records of H2 at 1,357; 10 exempt and 10 zero-rated studies of H1 at 12,345; an hour of an H100; locked."""
-    world.ingest(
-        *work("w1", "L21", 4, project="P2"), *work("w2", "L21", 10, project="P2"),
-        *work("w3", "L22", 10, project="P2"), *work("w4", "L23", 10, project="P2"), gpu("g1", project="P2"),
-        now="2025-12-02T00:00:00Z",
-    )  # fmt: skip
-    world.run(NOVEMBER)
-
-
-def december(world, *events) -> None:
-    world.ingest(*events, now="2026-01-04T00:00:00Z")
-    world.run(DECEMBER)
-
-
-def listed(world, month=NOVEMBER, now="2025-12-05T00:00:00Z") -> dict:
-    return {one["number"]: one for one in world.call("tax", "list", month, *PROGRAMME, now=now)["documents"]}
-
-
-def export(world, out, month=NOVEMBER, now="2025-12-05T00:00:00Z", **expecting) -> dict:
-    return world.call("tax", "export", month, *PROGRAMME, "--out", out, now=now, **expecting)
-
-
-def numbered(world, path: Path, *rows: tuple[str, str], **expecting) -> dict:
-    path.write_text("승인번호,비고,발급일자\n" + "".join(f"{number},{note},2025-12-05\n" for number, note in rows))
-    return world.call("tax", "import", path, now="2025-12-06T00:00:00Z", **expecting)
-
-
-def approval(number: int) -> str:
-    return f"20251205-41000000-{number:08d}"
-
-
-def rows_of(path: str) -> list[tuple]:
-    sheet = load_workbook(BytesIO(Path(path).read_bytes())).active
-    return [row for row in sheet.iter_rows(min_row=7, values_only=True) if row[0] is not None]
+    """P2 of the small programme with taxable, exempt and zero-rated supply."""
+    return tax_world(jeongsan, registry_file, engine, tmp_path)
 
 
 def test_documents__taxable_zero_rated_and_exempt_supply_each_have_their_own(world):
@@ -302,90 +234,6 @@ def test_import__a_bad_file_is_refused_by_line_and_nothing_of_it_is_kept(world, 
         assert connection.scalar(text("SELECT count(*) FROM tax_approval")) == 0
     path.write_bytes(("일괄발급 결과\n\n" + good).encode("cp949"))
     assert world.call("tax", "import", path)["new"] == 1
-
-
-FACE = (
-    "INSERT INTO tax_document (document_id, tax, role, original_id, reason, items)"
-    " SELECT max(document.id), {tax}, {role}, {original}, {reason}, '[{item}]' FROM document"
-)
-DOCUMENT = (
-    "INSERT INTO document (programme, month, kind, issuer, year, number, recipient, project, correction, issued_on,"
-    " supply_krw, vat_krw, parties) VALUES ('V25', '2025-12-01', '{kind}', 'H2', 2025, 99, 'C2', 'P2', true,"
-    " '2025-12-31', {krw}, {vat}, '{{}}')"
-)
-CHARGES = "INSERT INTO document_charge SELECT (SELECT max(id) FROM document), id FROM charge WHERE key IN ({keys})"
-W1 = {"kind": "tax_invoice", "krw": 5_428, "vat": 542, "keys": "'L21/w1'", "tax": "'taxable'", "role": "'ordinary'",
-      "original": "NULL", "reason": "NULL"}  # fmt: skip
-W1_CANCELLED = {"role": "'cancel'", "reason": "'01'", "krw": -5_428, "vat": -542}
-CHANGE = {"role": "'change'", "reason": "'02'"}
-FIRST = "(SELECT document_id FROM tax_document JOIN document ON document.id = document_id WHERE {}{})"
-OTHER, SAME = FIRST.format("document.issuer = ", "'OP'"), FIRST.format("document.issuer = ", "'H2'")
-
-
-WRONG = [
-    ({}, "another tax document"),
-    (CHANGE | {"original": SAME}, "another tax document"),
-    ({"krw": 5_429}, "not those of its items and of its charges"),
-    ({"item": '{{"supply_krw": 1, "vat_krw": 0}}'.replace("{{", "{").replace("}}", "}")}, "not those of its items"),
-    ({"keys": "''"}, "not those of its items and of its charges"),
-    ({"tax": "'exempt'"}, "a document of its own"),
-    ({"tax": "'zero'"}, "bears no VAT"),
-    ({"kind": "invoice_exempt"}, "a document of its own"),
-    (W1_CANCELLED | {"original": SAME, "person": True}, "names an earlier one"),
-    ({"role": "'corrected'", "reason": "'01'", "original": SAME, "person": True}, "names an earlier one"),
-    (CHANGE, "original_named"),
-    ({"original": SAME}, "original_named"),
-    (CHANGE | {"original": SAME, "reason": "'07'"}, "ck_tax_document_reason"),
-    (W1_CANCELLED | {"original": SAME}, "person_named"),
-    ({"item": ""}, "one_to_four_items"),
-]
-
-
-def test_guard__what_does_not_belong_together_is_no_tax_document(world, engine):
-    november(world)
-    for wrong, said in WRONG:
-        values = W1 | wrong
-        values["item"] = wrong.get("item", f'{{"supply_krw": {values["krw"]}, "vat_krw": {values["vat"]}}}')
-        face = FACE.format(**values)
-        if wrong.get("person"):
-            face = face.replace("items)", "items, issued_by, issued_at)").replace("]' FROM", "]', 'x', now() FROM")
-        with engine.connect() as connection:
-            connection.exec_driver_sql(DOCUMENT.format(**values))
-            connection.exec_driver_sql(CHARGES.format(**values))
-            with pytest.raises(DBAPIError, match=said):
-                connection.exec_driver_sql(face)
-
-
-@pytest.mark.parametrize(
-    "statement",
-    [
-        "UPDATE {}", "DELETE FROM {}", "TRUNCATE {} CASCADE",
-    ],
-)  # fmt: skip
-@pytest.mark.parametrize("table", ["tax_document", "tax_reason", "tax_file", "tax_file_document", "tax_approval"])
-def test_guard__tax_tables_are_append_only(owner, engine, table, statement):
-    column = {"tax_reason": "id", "tax_file": "id"}.get(table, "document_id")
-    full = statement.format(table) + (f" SET {column} = {column}" if statement.startswith("UPDATE") else "")
-    for who, said in ((engine, "permission denied"), (owner, "never changed or deleted")):
-        with pytest.raises((DBAPIError, psycopg.Error), match=said), who.begin() as connection:
-            connection.execute(text(full))
-
-
-def test_guard__no_charge_is_added_and_no_reason_stated_where_it_may_not(world, engine):
-    november(world)
-    for statement, said in (
-        (
-            f"INSERT INTO document_charge SELECT {SAME}, id FROM charge WHERE key = 'H100@2025-09-01'",  # noqa: S608
-            "no charge is added",
-        ),
-        (
-            f"INSERT INTO tax_reason (document_id, reason, said_by, said_at) SELECT {SAME}, '03', 'x', now()",
-            "stated for",
-        ),
-        (f"INSERT INTO tax_approval SELECT {SAME}, '123', NULL, now()", "approval_number"),
-    ):
-        with pytest.raises(DBAPIError, match=said), engine.begin() as connection:
-            connection.exec_driver_sql(statement)
 
 
 def test_late_documents__are_a_warning_once_the_programme_files_here(world, tmp_path):
