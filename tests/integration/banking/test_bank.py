@@ -7,6 +7,7 @@ from sqlalchemy import text
 from portal.cli import main
 from tests.driven import work
 from tests.integration.banking.conftest import AT, BY, CASH, INVOICE, NOW
+from tests.integration.test_payments import post
 
 
 def test_import__a_row_that_names_its_invoice_is_booked_once(bank):
@@ -206,6 +207,21 @@ def test_import__a_bad_export_counts_in_nothing(bank):
 
 # ---------------------------------------------------------------- what goes out, and what Stripe pays out
 
+# Charges of 600 won for V25 and of 400 won, less a fee of 30, for another programme; one payout of 970 won.
+SHARED_PAYOUT = (
+    "SET LOCAL session_replication_role = replica",
+    'INSERT INTO programme SELECT (jsonb_populate_record(programme, \'{"code": "V26"}\')).* FROM programme',
+    "INSERT INTO stripe_part (programme, project, reference, account, part, amount_krw, idempotency_key, request_hash,"
+    " requested_at, status, intent_id, charge_id, closed_at) SELECT programme, 'P1', programme, 'deposit:P1', 1, krw,"
+    " programme, '', now(), 'succeeded', 'pi_' || programme, 'ch_' || programme, now()"
+    " FROM (VALUES ('V25', 600), ('V26', 400)) AS one (programme, krw)",
+    "INSERT INTO stripe_movement (id, type, source, amount_krw, fee_krw, moved_at) VALUES"
+    " ('txn_1', 'charge', 'ch_V25', 600, 0, now()), ('txn_2', 'charge', 'ch_V26', 400, 30, now())",
+    "INSERT INTO stripe_payout (id, amount_krw, status, arrives_on, created_at, automatic)"
+    " VALUES ('po_2', 970, 'paid', '2025-12-08', '2025-12-06', true)",
+    "INSERT INTO stripe_payout_item (movement_id, payout_id) VALUES ('txn_1', 'po_2'), ('txn_2', 'po_2')",
+)
+
 
 def test_order__a_transfer_that_names_its_row_is_booked_and_one_that_only_fits_waits(bank):
     order = bank.call("payouts", "order", "2025-11", "--programme", "V25", "--by", "finance-1", now=NOW)
@@ -255,3 +271,21 @@ def test_list__reads_in_korean_and_in_english(bank):
     assert "V25 가수금: 거래의 합 7원, 장부 7원" in korean
     assert "suspense:bank, 확인 중" in english
     assert "V25 suspense: rows KRW 7, books KRW 7" in english
+
+
+def test_stripe__a_payout_that_two_programmes_share_is_booked_in_the_books_of_each(bank, owner):
+    bank.call("payments", "import", bank.file("stripe,receivable:company:P1,600"), now=NOW)
+    with owner.begin() as connection:
+        for statement in SHARED_PAYOUT:
+            connection.execute(text(statement))
+    post(bank.engine, "V26", cash__stripe=400, payable__operator=-400)
+    bank.imported("2025-12-08,970,STRIPE PAYMENTS,이체")
+    (row,) = bank.rows()
+    assert [(part["programme"], part["amount_krw"]) for part in row["candidates"][0]["parts"]] == [
+        ("V25", 600), ("V26", 370),
+    ]  # fmt: skip
+    bank("confirm", row["id"], *BY)
+    left = {code: bank.call("balances", "--programme", code).get("cash:stripe", 0) for code in ("V25", "V26")}
+    assert left == {"V25": 0, "V26": 30}
+    differences = bank.call("stripe", "reconcile", "--day", "2025-12-09", now=NOW, exit_code=1)["differences"]
+    assert "payout differs from the bank" not in [one["check"] for one in differences]
