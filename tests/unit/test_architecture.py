@@ -5,6 +5,7 @@ import importlib
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -113,6 +114,15 @@ def test_settings__are_read_in_one_place():
 def test_packages__each_says_what_it_owns(package):
     text = (ROOT / package / "README.md").read_text()
     assert 3 <= len(text.splitlines()) <= 80
+
+
+def test_packages__an_installed_copy_has_every_module_page_and_table():
+    told = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["setuptools"]
+    packed = {path for name in told["packages"] for path in (ROOT / name.replace(".", "/")).glob("*.py")}
+    for name, patterns in told["package-data"].items():
+        packed |= {path for pattern in patterns for path in (ROOT / name.replace(".", "/")).glob(pattern)}
+    there = {path for name in (*PACKAGES, "migrations") for path in (ROOT / name).rglob("*") if path.is_file()}
+    assert {path for path in there - packed if path.suffix not in (".md", ".pyc")} == set()
 
 
 @pytest.mark.parametrize("path", DOCUMENTS, ids=lambda path: str(path.relative_to(ROOT)))
