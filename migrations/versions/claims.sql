@@ -137,12 +137,14 @@ BEGIN
 END $$;
 CREATE TRIGGER allowed BEFORE INSERT ON claim_line_decision FOR EACH ROW EXECUTE FUNCTION check_claim_decision();
 
--- At the commit the claim has gone where its decisions lead.
+-- At the commit the claim has gone where its decisions lead, and from there on to paid where all of it is.
 CREATE FUNCTION check_claim_followed() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 DECLARE held claim;
 BEGIN
   SELECT claim.* INTO held FROM claim JOIN claim_line ON claim_line.claim_id = claim.id WHERE claim_line.id = NEW.line_id;
-  IF held.state = 'submitted' OR (NEW.dispute_id IS NOT NULL AND NEW.decision = 'accepted' AND held.state <> decided_state(held.id)) THEN
+  IF held.state = 'submitted' OR (NEW.dispute_id IS NOT NULL AND NEW.decision = 'accepted' AND held.state <> decided_state(held.id)
+    AND NOT EXISTS (SELECT 1 FROM claim_transition WHERE claim_id = held.id AND moved_at >= NEW.decided_at
+      AND from_state = decided_state(held.id) AND to_state = 'paid' AND held.state = 'paid')) THEN
     RAISE EXCEPTION 'a claim that is % does not stay so with these decisions', held.state USING ERRCODE = 'JS001';
   END IF;
   RETURN NULL;

@@ -261,6 +261,23 @@ def test_paid__what_is_held_stays_approved_and_what_was_paid_before_is_paid_at_o
         assert state_of(connection, late) == "paid"
 
 
+def test_paid__a_refusal_corrected_after_its_work_was_paid_makes_the_claim_paid_again(claims, engine):
+    claims.pay("bank,deposit:P1,10000000", now="2025-11-05T09:00:00+09:00")
+    claims.run("2025-11")
+    paid(claims, f"bank,payable:hospital:H1:P1,{-claims.balances()['payable:hospital:H1:P1']}")
+    with engine.begin() as connection:
+        number = approved(connection, refusals=["w2"])
+        assert state_of(connection, number) == "paid"
+    later = NOW + timedelta(days=3)
+    with engine.begin() as connection:
+        claim_action.dispute(connection, number, ["w2"], "증빙을 냈음", "h1-1", later)
+    with engine.begin() as connection:
+        assert claim_decision.resolve(connection, number, [], True, "확인함", "finance-2", later).state == "paid"
+    with engine.connect() as connection:
+        states = connection.scalars(text("SELECT to_state FROM claim_transition ORDER BY id")).all()
+    assert states == ["submitted", "partly_approved", "paid", "approved", "paid"]
+
+
 def test_paid__by_an_advance_that_the_run_offsets(claims, engine):
     claims.pay("bank,deposit:P1,10000000", now="2025-11-05T09:00:00+09:00")
     claims.pay("agency,advance:hospital:H1:P1,1000000", now="2025-11-05T09:00:00+09:00")
