@@ -47,13 +47,16 @@ def record_intent(connection: Connection, intent: Intent, at: datetime) -> int:
             raise Listed(f"이미 끝난 결제입니다 (the payment is closed): {part.status}")
         return part.id
     closed = intent.status in CLOSED
+    charge_id = intent.charge_id if paid else None
+    if connection.scalar(text("SELECT 1 FROM stripe_part WHERE charge_id = :charge"), {"charge": charge_id}):
+        raise Listed(f"다른 결제의 승인입니다 (the charge of another payment): {charge_id}")
     connection.execute(
         text(
             "UPDATE stripe_part SET status = :status, intent_id = :intent, charge_id = :charge, closed_at = :at"
             " WHERE id = :part"
         ),
         {"part": part.id, "status": intent.status if closed else "open", "intent": intent.id,
-         "charge": intent.charge_id if paid else None, "at": at if closed else None},
+         "charge": charge_id, "at": at if closed else None},
     )  # fmt: skip
     return part.id
 

@@ -122,10 +122,10 @@ def read_intent(value: Any) -> Intent:
 def read_refund(value: Any) -> Refund:
     """A refund. Raises Unreadable."""
     refund = _object(value, "refund")
-    reason = refund.get("reason") or ""
     return Refund(
         id=_text(refund, "id"), status=_text(refund, "status"), amount_krw=_won(refund, "amount"),
-        currency=_text(refund, "currency"), key=_key(refund), reason=reason if isinstance(reason, str) else "",
+        currency=_text(refund, "currency"), key=_key(refund),
+        reason=_text(refund, "reason") if refund.get("reason") else "",
         intent_id=_reference(refund.get("payment_intent"), "payment_intent"),
         charge_id=_reference(refund.get("charge"), "charge"), created_at=_instant(refund, "created"),
     )  # fmt: skip

@@ -163,6 +163,16 @@ LISTED = {
                               payment_intent=event["data"]["object"]["id"]) | {"type": "refund.updated"},
         "do not know",
     ),
+    "a refund for a reason that no text holds": (
+        lambda event: changed(event, object="refund", id="re_x", amount=5, reason="\x00",
+                              payment_intent=event["data"]["object"]["id"]) | {"type": "refund.created"},
+        "cannot be read",
+    ),
+    "a refund for half a surrogate pair": (
+        lambda event: changed(event, object="refund", id="re_x", amount=5, reason="\ud800",
+                              payment_intent=event["data"]["object"]["id"]) | {"type": "refund.created"},
+        "cannot be read",
+    ),
     "a payout in euros": (
         lambda event: changed(event, object="payout", currency="eur", arrival_date=AT) | {"type": "payout.paid"},
         "another currency",
@@ -203,6 +213,17 @@ def test_webhook__what_we_do_not_take_is_answered_listed_and_booked_nowhere(
     listed = jeongsan("stripe", "events")["events"]
     assert [one["reason"] for one in listed] == [row.reason for row in stored(engine)]
     assert send(paid).json == BOOKED
+
+
+def test_webhook__a_payment_with_the_charge_of_another_is_listed(standin, jeongsan, send, books):
+    first, second = (standin.pay(part["intent"]) for part in jeongsan("stripe", "collect", now=NOW)["parts"])
+    assert send(first).json == BOOKED
+    before = books()
+    answer = send(changed(second, latest_charge=first["data"]["object"]["latest_charge"]))
+    assert (answer.status_code, answer.json["outcome"]) == (200, "listed")
+    assert "the charge of another payment" in answer.json["reason"]
+    assert books() == before
+    assert send(second).json == BOOKED
 
 
 def test_webhook__without_a_secret_or_a_database_says_so_and_keeps_nothing(paid):
