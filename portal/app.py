@@ -64,7 +64,8 @@ def _pages(app: Flask) -> None:
     @app.before_request
     def refuse_without_key():
         """Nobody signs in where sessions cannot be signed: says what to do instead."""
-        if request.blueprint in PAGES and not app.config["SECRET_KEY"]:
+        page = request.endpoint is None or request.blueprint in PAGES  # no endpoint: the page that says so has a form
+        if page and not app.config["SECRET_KEY"]:
             return render_template("no_key.html"), 503
         return None
 

@@ -43,6 +43,8 @@ class LazyGroup(click.Group):
         """Remembers whether --json was asked for, before anything can be wrong with the rest."""
         ctx.meta[AS_JSON] = "--json" in args
         with _usage_errors_answered(ctx):
+            if any("\ud800" <= letter <= "\udfff" for arg in args for letter in arg):
+                raise click.UsageError("명령줄에 UTF-8이 아닌 글자가 있습니다 (an argument is not UTF-8).")
             return super().parse_args(ctx, args)
 
     def invoke(self, ctx: click.Context) -> None:

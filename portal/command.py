@@ -76,6 +76,20 @@ class Instant(click.ParamType):
         return instant.astimezone(UTC)
 
 
+class Day(click.DateTime):
+    """A local day, of the years that an instant may have."""
+
+    def __init__(self):
+        super().__init__(["%Y-%m-%d"])
+
+    def convert(self, value, param, ctx):
+        """The day's beginning; refuses one outside the years 2000 to 2999."""
+        day = super().convert(value, param, ctx)
+        if not 2000 <= day.year <= 2999:
+            self.fail(f"'{value}': 2000년부터 2999년까지의 날을 적으세요 (a day of 2000 to 2999).", param, ctx)
+        return day
+
+
 class Said(click.ParamType):
     """A text that says something: a reason for the record."""
 

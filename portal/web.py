@@ -13,6 +13,7 @@ from sqlalchemy import Connection, Engine
 from werkzeug import Response
 
 from core.database import service_engine
+from core.errors import BadInput
 from portal.menu import MAY
 from registry.sign_in import SignedIn, see_own_rows, signed_in
 
@@ -54,9 +55,19 @@ def pages(name: str) -> Blueprint:
             return redirect(url_for("account.sign_in", next=_asked()))
         if g.user.role not in may:
             abort(403)
+        _refuse_unstorable()
         return None
 
     return blueprint
+
+
+def _refuse_unstorable() -> None:
+    """Raises BadInput for a NUL in a field: no text of the database holds one. 404 for an address with one."""
+    if "\0" in request.path:
+        abort(404)
+    for name, values in request.values.lists():
+        if any("\0" in value for value in values):
+            raise BadInput(say(f"{name}: 쓸 수 없는 글자(NUL)를 빼세요.", f"{name}: take the NUL character out."))
 
 
 def _asked() -> str | None:

@@ -11,7 +11,7 @@ from billing.invoice import OpenInvoice, receivables
 from billing.invoice_reading import open_krw, read_invoice
 from core.database import service_engine
 from core.month import Month, kst_day
-from portal.command import Answer, Call, command
+from portal.command import Answer, Call, Day, command
 from portal.month_text import table, won
 from portal.programmes import asked
 from reports.invoice import invoice_view, write_invoice
@@ -20,7 +20,6 @@ commands = click.Group()
 invoices = click.Group("invoices", help="Company invoices: what was billed, paid, is open and overdue.")
 commands.add_command(invoices)
 
-DAY = click.DateTime(["%Y-%m-%d"])
 HEAD = (
     ("번호", "number"), ("과제", "project"), ("기업", "company"), ("월", "month"), ("발행일", "issued"),
     ("기한", "due"), ("금액", "total"), ("남은 금액", "open"),
@@ -36,7 +35,7 @@ def _day(at: datetime | None) -> date | None:
 @click.option("--company", help="Company code; all of them when left out.")
 @click.option("--month", help="Only those of this month.")
 @click.option("--open", "only_open", is_flag=True, help="Only those that have something open.")
-@click.option("--at", type=DAY, help="As known at the end of this local day; now when left out.")
+@click.option("--at", type=Day(), help="As known at the end of this local day; now when left out.")
 def list_invoices(
     call: Call, programme: str | None, company: str | None, month: str | None, only_open: bool, at: datetime | None
 ) -> Answer:
@@ -111,7 +110,7 @@ def export(call: Call, number: str, out: Path) -> Answer:
 
 
 @command(invoices, "dunning", help="What is overdue at a day, by company, with the reminder level.")
-@click.option("--at", type=DAY, help="Local day; that of --now when left out.")
+@click.option("--at", type=Day(), help="Local day; that of --now when left out.")
 @click.option("--programme", help="Programme code; all of them when left out.")
 def dunning(call: Call, at: datetime | None, programme: str | None) -> Answer:
     """Only what is still open; levels by the programme's `due.reminder_days`."""

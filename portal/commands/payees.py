@@ -10,7 +10,7 @@ from billing import bank_account
 from billing.bank_account import BankAccount, ListedAccount
 from core.database import service_engine
 from core.month import kst_day
-from portal.command import Answer, Call, command
+from portal.command import Answer, Call, Day, command
 from portal.month_text import table
 from reports.guarded_csv import not_writable
 
@@ -18,7 +18,6 @@ commands = click.Group()
 payees = click.Group("payees", help="Payees' bank accounts.")
 commands.add_command(payees)
 by_option = click.option("--by", required=True, help="Name of the user who acts.")
-DAY = click.DateTime(["%Y-%m-%d"])
 STATES = {
     "requested": "승인 대기", "superseded": "새 요청으로 대체", "rejected": "반려", "approved": "승인",
     "in_force": "사용 중",
@@ -35,7 +34,7 @@ HEADS = {
 @click.option("--bank", required=True, help="The bank's name.")
 @click.option("--number", required=True, help="Account number: digits and hyphens.")
 @click.option("--holder", required=True, help="Account holder (예금주).")
-@click.option("--from", "since", type=DAY, help="First local day that it counts on; today when left out.")
+@click.option("--from", "since", type=Day(), help="First local day that it counts on; today when left out.")
 @click.option(
     "--evidence", required=True, type=click.Path(path_type=Path), help="Copy of the bank book: PDF, PNG, JPEG."
 )
@@ -88,7 +87,7 @@ def reject(call: Call, request: str, reason: str, by: str) -> Answer:
 
 
 @command(payees, "list", help="By party: the account in force, and what waits for approval.")
-@click.option("--at", type=DAY, help="The local day asked about; today when left out.")
+@click.option("--at", type=Day(), help="The local day asked about; today when left out.")
 def listing(call: Call, at: datetime | None) -> Answer:
     """Numbers are masked."""
     with service_engine(call.settings).connect() as connection:

@@ -12,7 +12,7 @@ from billing.payout import Order, OrderRow, order_payouts, payout_rows
 from billing.payout_status import PayoutRow
 from core.database import service_engine
 from core.month import Month, kst_day
-from portal.command import Answer, Call, command
+from portal.command import Answer, Call, Day, command
 from portal.month_text import table, won
 from portal.programmes import asked
 from reports.payment_order import write_order
@@ -21,9 +21,7 @@ commands = click.Group()
 payouts = click.Group("payouts", help="Payment orders and what was paid of them.")
 commands.add_command(payouts)
 programme_option = click.option("--programme", required=True, help="Programme code.")
-at_option = click.option(
-    "--at", type=click.DateTime(["%Y-%m-%d"]), help="As of the end of this local day; today when left out."
-)
+at_option = click.option("--at", type=Day(), help="As of the end of this local day; today when left out.")
 STATES = {
     "open": "지급 전", "partly": "일부 지급", "paid": "지급 완료", "overpaid": "초과 지급", "overdue": "기한 지남",
     "unordered": "요청 없는 지급",

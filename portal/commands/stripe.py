@@ -13,14 +13,13 @@ from billing.stripe_reconcile import Reconciliation
 from billing.stripe_reconcile import reconcile as reconcile_day
 from billing.stripe_refund import refund as refund_parts
 from core.database import service_engine
-from portal.command import Answer, Call, command
+from portal.command import Answer, Call, Day, command
 from portal.month_text import table
 from portal.programmes import asked
 
 commands = click.Group()
 stripe = click.Group("stripe", help="What Stripe collects: payment intents, refunds, events, the day's reconciliation.")
 commands.add_command(stripe)
-DAY = click.DateTime(["%Y-%m-%d"])
 
 
 @command(stripe, "collect", help="Has payment intents made for what is open of projects with the channel stripe.")
@@ -111,7 +110,7 @@ def events(call: Call) -> Answer:
 
 
 @command(stripe, "reconcile", help="Charges, invoices, Stripe's balance, payouts and bank up to the end of a day.")
-@click.option("--day", type=DAY, required=True, help="The local day.")
+@click.option("--day", type=Day(), required=True, help="The local day.")
 def reconcile(call: Call, day: date) -> Answer:
     """Every difference with its ids; exit code 1 if there is one."""
     with service_engine(call.settings).connect() as connection:

@@ -237,3 +237,22 @@ def test_database_away__a_signed_in_user_is_told_so():
     gone = Settings(database_url="postgresql://nobody@127.0.0.1:1/nothing", secret_key="k" * 32)
     assert Visitor(create_app(gone), "h01").get("/claims").status_code == 503
     dispose_engines()
+
+
+def test_nul__in_a_query_or_a_form_is_refused_and_books_nothing(claimed, engine):
+    hospital, finance = Visitor(claimed, "h01"), Visitor(claimed, "finance-1")
+    hospital.post(f"/claims/{NUMBER}/submit")
+    reject = {"do": "reject", "reason": "a\0b", "sure": "1"}
+    assert hospital.get("/claims/CLM-%00-2025-000001").status_code == 404
+    answers = [
+        hospital.get("/claims/new?programme=V25%00"),
+        finance.get("/invoices?programme=%00"),
+        hospital.post(f"/claims/{NUMBER}/withdraw", {"reason": "a\0b"}),
+        finance.post(f"/claims/{NUMBER}/decide", reject),
+        finance.post(f"/claims/{NUMBER}/decide", {"do": "approve", "refuse L11/w1": "a\0b", "sure": "1"}),
+    ]
+    for answer in answers:
+        assert answer.status_code == 400
+        assert "쓸 수 없는 글자(NUL)를 빼세요" in answer.text
+    with engine.connect() as connection:
+        assert connection.scalar(select(Claim.state).order_by(Claim.id).limit(1)) == "submitted"

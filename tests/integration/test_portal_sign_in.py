@@ -151,7 +151,7 @@ def test_pages__each_names_the_roles_that_may_open_it(app):
 
 def test_no_secret_key__sign_in_says_what_to_do(settings):
     client = create_app(Settings(database_url=settings.database_url)).test_client()
-    for answer in (client.get("/"), client.get("/sign-in"), client.post("/sign-in")):
+    for answer in (client.get("/"), client.get("/sign-in"), client.post("/sign-in"), client.get("/nowhere")):
         assert answer.status_code == 503
         assert "SECRET_KEY" in answer.text
     assert client.get("/health").status_code == 200
