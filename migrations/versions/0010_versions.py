@@ -49,6 +49,12 @@ CREATE TRIGGER of_its_version AFTER INSERT ON published_file REFERENCING NEW TAB
   FOR EACH STATEMENT EXECUTE FUNCTION check_published_file();
 
 GRANT SELECT, INSERT ON statement_version TO jeongsan_rights;
+
+-- Statements of every party lie side by side, each version with the parties of all of them: no party reads the tables.
+ALTER TABLE statement_version ENABLE ROW LEVEL SECURITY;
+CREATE POLICY of_staff ON statement_version USING ((SELECT row_party()) IS NULL);
+ALTER TABLE published_file ENABLE ROW LEVEL SECURITY;
+CREATE POLICY of_staff ON published_file USING ((SELECT row_party()) IS NULL);
 """
 
 

@@ -104,8 +104,19 @@ BEGIN
   END IF;
   IF EXISTS (SELECT 1 FROM new_rows new_row LEFT JOIN payee_account_decision decided
                ON decided.party = new_row.party AND decided.version = new_row.account_version AND decided.decision = 'approved'
-              WHERE new_row.account_version IS NOT NULL AND decided.party IS NULL) THEN
+               LEFT JOIN payee_account approved ON approved.party = decided.party AND approved.version = decided.version
+              WHERE new_row.account_version IS NOT NULL
+                AND (new_row.bank_code, new_row.bank, new_row.account_number, new_row.holder) IS DISTINCT FROM
+                    (approved.bank_code, approved.bank, approved.account_number, approved.holder)) THEN
     RAISE EXCEPTION 'a payment is ordered to an approved account only' USING ERRCODE = 'JS001';
+  END IF;
+  -- What the books owe one is not ordered to another, each with an approved account of its own.
+  IF EXISTS (SELECT 1 FROM new_rows new_row LEFT JOIN programme ON programme.code = new_row.programme
+               LEFT JOIN project ON new_row.account IN ('payable:company:' || project.code, 'deposit:' || project.code)
+              WHERE new_row.party IS DISTINCT FROM CASE
+                WHEN new_row.account ~ '^payable:(hospital|incentive|infra):' THEN split_part(new_row.account, ':', 3)
+                WHEN new_row.account = 'payable:operator' THEN programme.operator ELSE project.company END) THEN
+    RAISE EXCEPTION 'a payment is ordered to the one whom the account names' USING ERRCODE = 'JS001';
   END IF;
   RETURN NULL;
 END $$;
@@ -158,4 +169,9 @@ BEGIN
     EXECUTE format('CREATE POLICY of_party ON %I USING ((SELECT row_party()) IS NULL OR party = (SELECT row_party()))', name);
   END LOOP;
 END $$;
+-- An order is for those whom it pays.
+ALTER TABLE payment_order ENABLE ROW LEVEL SECURITY;
+CREATE POLICY of_party ON payment_order
+  USING ((SELECT row_party()) IS NULL
+    OR (programme, month, version) IN (SELECT programme, month, version FROM payment_order_row));
 GRANT SELECT, INSERT ON payee_account, payee_account_decision, payment_order, payment_order_row TO jeongsan_rights;

@@ -114,5 +114,14 @@ CREATE POLICY of_party ON stripe_part
 ALTER TABLE stripe_refund ENABLE ROW LEVEL SECURITY;
 CREATE POLICY of_party ON stripe_refund
   USING ((SELECT row_party()) IS NULL OR part_id IN (SELECT id FROM stripe_part));
-ALTER TABLE stripe_event ENABLE ROW LEVEL SECURITY;
-CREATE POLICY of_staff ON stripe_event USING ((SELECT row_party()) IS NULL);
+
+-- What Stripe sent, and the movements and payouts of the one balance that all companies pay into: no party's.
+DO $$
+DECLARE name text;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['stripe_event', 'stripe_movement', 'stripe_payout', 'stripe_payout_item', 'stripe_poll']
+  LOOP
+    EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
+    EXECUTE format('CREATE POLICY of_staff ON %I USING ((SELECT row_party()) IS NULL)', name);
+  END LOOP;
+END $$;

@@ -98,9 +98,16 @@ END $$;
 CREATE TRIGGER of_a_change BEFORE INSERT ON tax_reason FOR EACH ROW EXECUTE FUNCTION check_tax_reason();
 
 -- ---------------------------------------------------------------- rows of one party
-ALTER TABLE tax_document ENABLE ROW LEVEL SECURITY;
-CREATE POLICY of_party ON tax_document
-  USING ((SELECT row_party()) IS NULL OR document_id IN (SELECT id FROM document));
+DO $$
+DECLARE name text;
+BEGIN
+  FOREACH name IN ARRAY ARRAY['tax_document', 'tax_reason', 'tax_file_document', 'tax_approval']
+  LOOP
+    EXECUTE format('ALTER TABLE %I ENABLE ROW LEVEL SECURITY', name);
+    EXECUTE format('CREATE POLICY of_party ON %I
+      USING ((SELECT row_party()) IS NULL OR document_id IN (SELECT id FROM document))', name);
+  END LOOP;
+END $$;
 
 ALTER TABLE tax_file ENABLE ROW LEVEL SECURITY;
 CREATE POLICY of_party ON tax_file USING ((SELECT row_party()) IS NULL);

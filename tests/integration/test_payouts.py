@@ -208,6 +208,28 @@ def test_order__only_of_locked_months_one_after_the_other_by_finance(small, jeon
             connection.execute(text(head.format(*values)))
 
 
+ROW = """
+INSERT INTO payment_order_row (programme, month, version, number, payer, account, party, amount_krw, payee_name,
+  account_version, bank_code, bank, account_number, holder)
+SELECT 'V25', '2025-11-01', 9, 1, 'agency', :account, 'H1', 5, 'x', version, bank_code, bank, :number, holder
+FROM payee_account WHERE party = 'H1'
+"""
+
+
+def test_guard__an_order_pays_whom_the_books_owe_into_the_account_that_was_approved(jeongsan, engine, world, tmp_path):
+    with_people(jeongsan)
+    approved(jeongsan, tmp_path, "H1", "첫째병원")
+    for account, number, why in (
+        ("payable:hospital:H1:P1", "110-999-888777", "to an approved account only"),
+        ("payable:hospital:H2:P1", "110-222-333444", "to the one whom the account names"),
+        ("payable:incentive:H2", "110-222-333444", "to the one whom the account names"),
+        ("payable:operator", "110-222-333444", "to the one whom the account names"),
+        ("deposit:P1", "110-222-333444", "to the one whom the account names"),
+    ):
+        with refused("JS001", why), engine.begin() as connection:
+            connection.execute(text(ROW), {"account": account, "number": number})
+
+
 def test_order__of_two_at_once_is_made_once(small, loaded, jeongsan):
     made, start = [], threading.Barrier(2)
 
