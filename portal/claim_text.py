@@ -7,6 +7,7 @@ from billing.claim_state import STATES
 from billing.claim_upload import Template, Upload
 from portal.command import Call
 from portal.month_text import table, won
+from portal.text import exact
 
 DECISIONS = {"accepted": "인정", "refused": "거절"}
 DISPUTES = {"open": "이의신청 중", "upheld": "이의 기각", "corrected": "이의 인정"}
@@ -31,7 +32,7 @@ def _lines(call: Call, lines: list[dict]) -> list[str]:
             say("부가세", "VAT")]  # fmt: skip
     rows = [
         [one["work"], one["project"], one["kind"], one["accepted_on"], _decision(call, one),
-         f"{one['quantity']} {one['unit']}", won(one["supply_krw"]), won(one["vat_krw"])]
+         f"{exact(one['quantity'])} {one['unit']}", won(one["supply_krw"]), won(one["vat_krw"])]
         for one in lines
     ]  # fmt: skip
     return [f"  {row}" for row in table([head, *rows], 5)]

@@ -5,7 +5,7 @@ INVOICE_STATES = {
     "partly": ("일부 납부", "Partly paid", "going"),
     "overdue": ("연체", "Overdue", "bad"),
     "paid": ("납부 완료", "Paid", "good"),
-    "credit": ("공제", "Credit", ""),
+    "credit": ("차감", "Credit", ""),
 }
 CLAIM_STATES = {
     "draft": ("작성 중", "Draft", ""),

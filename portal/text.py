@@ -24,9 +24,10 @@ def words(krw: int) -> str:
     return ("△ " if krw < 0 else "") + amount_text(abs(krw))
 
 
-def exact(quantity: Decimal | int) -> str:
+def exact(quantity: Decimal | int | str) -> str:
     """An exact quantity as it is rounded for display: `1,234.50`, `△123.75`."""
-    return f"{'△' if quantity < 0 else ''}{abs(quantity):,}"
+    value = Decimal(quantity)
+    return f"{'△' if value < 0 else ''}{abs(value):,}"
 
 
 FILTERS = {"exact": exact, "won": won, "day": day, "instant": instant, "words": words}

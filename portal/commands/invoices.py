@@ -14,6 +14,7 @@ from core.month import Month, kst_day
 from portal.command import Answer, Call, Day, command
 from portal.month_text import table, won
 from portal.programmes import asked
+from portal.text import exact
 from reports.invoice import invoice_view, write_invoice
 
 commands = click.Group()
@@ -92,7 +93,7 @@ def _invoice_text(call: Call, document: dict) -> str:
     head = [say("내용", "item"), say("귀속월", "month"), say("비고", "remark"), say("공급가액", "supply"),
             say("부가세", "VAT"), say("기업 부담", "company pays")]  # fmt: skip
     lines += [f"  {line}" for line in table([head, *rows], 3)]
-    total, left = won(document["total_krw"]), won(document["open_krw"])
+    total, left = exact(document["total_krw"]), exact(document["open_krw"])
     return "\n".join([*lines, "", say(f"  납부할 금액 {total}원, 남은 금액 {left}원", f"  total {total}, open {left}")])
 
 

@@ -17,7 +17,7 @@ from tests.visiting import PASSWORD, add_users, portal
 
 __all__ = ["loaded", "registry_file", "world"]
 CHROMIUM = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
-SIZES = ((390, 844), (1440, 900))
+SIZES = ((390, 844), (820, 1180), (1440, 900))  # a phone, a tablet, a desk
 INVOICE, CLAIM = "INV-OP-2025-000001", "CLM-H1-2025-000001"
 needs_browser = pytest.mark.skipif(
     CHROMIUM is None, reason="chromium missing: sudo apt-get install -y --no-install-recommends chromium fonts-nanum"
@@ -61,7 +61,7 @@ def sign_in(page: Page, site: str, name: str) -> None:
 
 
 def looked_at(page: Page, name: str, shots: Path) -> None:
-    """Neither on a desk nor on a phone does the page scroll sideways; a picture of each is kept."""
+    """Neither on a desk nor on a tablet or phone does the page scroll sideways; a picture of each is kept."""
     for width, height in SIZES:
         page.set_viewport_size({"width": width, "height": height})
         assert page.evaluate("document.documentElement.scrollWidth") <= width, name
