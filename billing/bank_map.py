@@ -10,6 +10,7 @@ from core.errors import BadInput
 COLUMNS = ("date", "time", "deposit", "withdrawal", "amount", "memo", "counterparty", "balance", "number")
 ENCODINGS = ("utf-8", "cp949")
 DELIMITERS = (",", "\t")
+LONGEST_NAME = 100
 SETTINGS = {
     "account": str, "encoding": str, "delimiter": str, "newest_first": bool, "totals": list, "columns": dict,
 }  # fmt: skip
@@ -37,7 +38,7 @@ def read_bank_map(path: Path) -> BankMap:
         found = tomllib.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise BadInput(f"{path.name}: 파일을 읽을 수 없습니다 (cannot be read): {error.strerror}") from None
-    except (tomllib.TOMLDecodeError, UnicodeDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # a number of 5,000 digits, or lists in lists without end, too
         raise BadInput(f"{path.name}: TOML이 아닙니다 (not TOML): {error}") from None
     problems = [f"{path.name}: {problem}" for problem in (*_wrong_types(found), *_problems(found))]
     if problems:
@@ -57,6 +58,8 @@ def _problems(found: dict) -> Iterator[str]:
     account, columns = found.get("account"), found.get("columns", {})
     if not isinstance(account, str) or not account.strip():
         yield "account: 우리 계좌를 부를 이름을 적으세요 (name our bank account)."
+    elif len(account) > LONGEST_NAME or not account.isprintable():
+        yield f"account: {LONGEST_NAME}자 이하의 글자만 쓸 수 있습니다 (too long, or not printable)."
     if found.get("encoding", "cp949") not in ENCODINGS:
         yield f"encoding: {' / '.join(ENCODINGS)} 가운데 하나이거나 적지 않습니다 (unknown encoding)."
     if found.get("delimiter", ",") not in DELIMITERS:

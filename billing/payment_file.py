@@ -4,7 +4,7 @@ import csv
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 from pathlib import Path
 
 from core.errors import BadInput
@@ -95,7 +95,7 @@ def records(text: str, file: str, delimiter: str = ",") -> Iterator[tuple[int, l
 
 
 def _row(line: int, values: dict[str, str]) -> PaymentRow:
-    paid_at, amount_krw = datetime.fromisoformat(values["paid_at"]), int(values["amount_krw"])
+    paid_at, amount_krw = datetime.fromisoformat(values["paid_at"]).astimezone(UTC), int(values["amount_krw"])
     return PaymentRow(**values | {"line": line, "paid_at": paid_at, "amount_krw": amount_krw})
 
 

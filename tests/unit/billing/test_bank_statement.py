@@ -201,6 +201,8 @@ memo = "적요"
         ('"MAIN"', '"MAIN"\ndelimiter = ";"', "comma or tab"),
         ('"MAIN"', '"MAIN"\ntotals = [1]', "a list of words"), ('"MAIN"', "'", "not TOML"),
         ('date = "거래일"', "date = 1", "columns.date"),
+        ('"MAIN"', '"MA\\u0000IN"', "not printable"), ('"MAIN"', f'"{"x" * 101}"', "too long"),
+        ('"MAIN"', "9" * 5_000, "not TOML"), ('"MAIN"', "[" * 100_000, "not TOML"),
     ],
 )  # fmt: skip
 def test_mapping__a_bad_one_is_refused(tmp_path, old, new, said):

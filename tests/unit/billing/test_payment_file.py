@@ -29,6 +29,8 @@ def test_read__byte_order_mark_crlf_quotes_column_order_and_empty_lines_are_fine
     first, second = read(tmp_path, text.replace("\r\n2층", " 2층"))
     assert (first.line, first.amount_krw, first.counterparty) == (3, -5, '가온, "주" 2층')
     assert first.paid_at == NOW
+    (far,) = read(tmp_path, HEADER + GOOD.replace("00:00:00Z", "23:59:00+23:59"))
+    assert (far.paid_at, far.paid_at.tzinfo) == (NOW, UTC)  # no offset that the database does not know
     assert (second.line, second.key, second.paid_at.microsecond) == (4, ("agency", "R-2"), 123456)
 
 
