@@ -1,6 +1,6 @@
 """Payments (domain.md §6): from the bank's and the agency's file into the books, once per channel and reference."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
@@ -21,6 +21,20 @@ ON_STATEMENT = (
     "은행 거래내역에서 같은 날, 같은 계정, 같은 금액으로 이미 기장했습니다. 다른 건이면 거래내역으로 가져오세요 "
     "(booked from a bank statement already; another one comes with a row of its own)"
 )
+IN_SUSPENSE = (
+    "같은 날 같은 금액의 은행 거래가 가수금에 있습니다. 같은 돈이면 `bank release` 로 옮기세요 "
+    "(a bank row of that day and amount is in suspense; where it is this one, release it)"
+)
+# By account, won and local day: parts of bank rows, and all that a row gave to an account and that is still there.
+OF_STATEMENTS = """
+WITH part AS (
+  SELECT account, amount_krw, CAST(paid_at AT TIME ZONE 'Asia/Seoul' AS date) AS day,
+         split_part(reference, ':', 2) AS digest
+    FROM payment WHERE channel = 'bank' AND entry_id IS NOT NULL AND starts_with(reference, :ours)
+     AND CAST(paid_at AT TIME ZONE 'Asia/Seoul' AS date) = ANY(:days))
+SELECT account, amount_krw, day FROM part WHERE account <> 'suspense:bank'
+UNION SELECT account, sum(amount_krw)::bigint, day FROM part GROUP BY account, day, digest HAVING sum(amount_krw) <> 0
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,8 +70,7 @@ def book_payments(
     matches = _but_doubles(connection, accounts.match_all(fresh))
     _refuse_frozen_refunds(connection, matches, source)
     booked = _book(connection, matches, listed, now)
-    for paid_in, hospitals in _paid_hospitals(matches).items():
-        mark_paid(connection, paid_in, hospitals, now)
+    _mark_paid(connection, matches, now)
     unmatched = tuple((row, match) for row, match in matches if isinstance(match, str))
     return ImportResult(rows=len(rows), booked=booked, already=already, unmatched=unmatched)
 
@@ -87,24 +100,27 @@ def move_payments(
     month = books.open_month(connection, programme, kst_day(taken.paid_at))
     (entry_id,) = books.post(connection, programme, month, [entry], now)
     _record(connection, matches, {row.key: entry_id for row in rows}, now)
+    _mark_paid(connection, matches, now)
 
 
 def _but_doubles(
     connection: Connection, matches: Sequence[tuple[PaymentRow, Match | str]]
 ) -> list[tuple[PaymentRow, Match | str]]:
-    """The matches, but without those that a bank statement has booked already: same day, account and amount."""
+    """The matches, but without those that a bank statement has booked already: same day, account and amount, of a part
+    of one of its rows or of all its parts; or same day and amount of a row in suspense, whose account is not known."""
     asked = {row.key: row for row, _ in matches if row.channel == "bank" and not row.reference.startswith(OF_ROW)}
-    found = connection.execute(
-        text(
-            "SELECT DISTINCT account, amount_krw, CAST(paid_at AT TIME ZONE 'Asia/Seoul' AS date) AS day FROM payment"
-            " WHERE channel = 'bank' AND entry_id IS NOT NULL AND starts_with(reference, :ours)"
-            " AND account = ANY(:accounts)"
-        ),
-        {"ours": OF_ROW, "accounts": sorted({row.account for row in asked.values()})},
-    )
-    booked = {(row.account, row.amount_krw, row.day) for row in found}
-    doubles = {key for key, row in asked.items() if (row.account, row.amount_krw, kst_day(row.paid_at)) in booked}
-    return [(row, ON_STATEMENT if row.key in doubles else match) for row, match in matches]
+    if not asked:
+        return list(matches)
+    days = sorted({kst_day(row.paid_at) for row in asked.values()})
+    booked = {tuple(one) for one in connection.execute(text(OF_STATEMENTS), {"ours": OF_ROW, "days": days})}
+    refused: dict[tuple[str, str], str] = {}
+    for key, row in asked.items():
+        day, cash_krw = kst_day(row.paid_at), -row.amount_krw if row.account.startswith("payable:") else row.amount_krw
+        if (row.account, row.amount_krw, day) in booked:
+            refused[key] = ON_STATEMENT
+        elif ("suspense:bank", cash_krw, day) in booked:
+            refused[key] = IN_SUSPENSE
+    return [(row, refused.get(row.key, match)) for row, match in matches]
 
 
 def _known(
@@ -155,17 +171,7 @@ def _refuse_frozen_refunds(
         for row, match in matches
         if isinstance(match, Match) and row.amount_krw < 0 and row.account.startswith(FROZEN)
     ]
-    for programme in sorted({match.programme for _, match in refunds}):
-        books.lock_books(connection, programme)
-    frozen = set(
-        connection.scalars(
-            text(
-                "SELECT programme FROM month_run LEFT JOIN month_lock USING (programme, month)"
-                " WHERE programme = ANY(:programmes) AND month_lock.locked_at IS NULL"
-            ),
-            {"programmes": [match.programme for _, match in refunds]},
-        )
-    )
+    frozen = frozen_programmes(connection, {match.programme for _, match in refunds})
     refused = [
         f"{file}:{row.line}: {row.account}: 사업 {match.programme}의 월 정산이 진행 중이라 선납금과 "
         "선금을 돌려줄 수 없습니다. 마감 뒤에 다시 가져오세요 (no refund between freeze and lock)."
@@ -174,6 +180,21 @@ def _refuse_frozen_refunds(
     ]
     if refused:
         raise RuleRefused("\n".join(refused))
+
+
+def frozen_programmes(connection: Connection, programmes: Collection[str]) -> set[str]:
+    """Those of the programmes of which a month is between freeze and lock; their books stay locked for the caller."""
+    for programme in sorted(programmes):
+        books.lock_books(connection, programme)
+    return set(
+        connection.scalars(
+            text(
+                "SELECT programme FROM month_run LEFT JOIN month_lock USING (programme, month)"
+                " WHERE programme = ANY(:programmes) AND month_lock.locked_at IS NULL"
+            ),
+            {"programmes": list(programmes)},
+        )
+    )
 
 
 def _book(
@@ -228,13 +249,14 @@ def _record(
     )
 
 
-def _paid_hospitals(matches: Sequence[tuple[PaymentRow, Match | str]]) -> dict[str, set[str]]:
-    """By programme, the hospitals that were paid: their claims may be paid in full by now."""
+def _mark_paid(connection: Connection, matches: Sequence[tuple[PaymentRow, Match | str]], now: datetime) -> None:
+    """The claims of hospitals that were paid may be paid in full by now."""
     found: dict[str, set[str]] = {}
     for row, match in matches:
         if isinstance(match, Match) and row.account.startswith("payable:hospital:"):
             found.setdefault(match.programme, set()).add(row.account.split(":")[2])
-    return found
+    for programme, hospitals in found.items():
+        mark_paid(connection, programme, hospitals, now)
 
 
 def _entry(row: PaymentRow, match: Match) -> NewEntry:

@@ -5,6 +5,7 @@ from click.testing import CliRunner
 from sqlalchemy import text
 
 from portal.cli import main
+from tests.claiming import approved, state_of
 from tests.driven import work
 from tests.integration.banking.conftest import AT, BY, CASH, INVOICE, NOW
 from tests.integration.test_payments import post
@@ -156,6 +157,21 @@ def test_suspense__a_row_waits_there_with_a_reason_and_leaves_it_without_moving_
     assert bank.call("verify")["ok"]
 
 
+def test_suspense__released_to_a_hospital_its_claim_is_paid(bank, engine):
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO user_account (name, role, party, created_at) VALUES ('h1-1', 'hospital', 'H1', now())")
+        )
+        number = approved(connection, now=AT)
+    owed_krw = -bank.balance("payable:hospital:H1:P1")
+    bank.imported(f"2025-12-04,-{owed_krw},?,모름")
+    row = bank.rows()[0]["id"]
+    bank("suspend", row, "--programme", "V25", "--reason", "용도 확인 중", *BY)
+    bank("release", row, "--as", "payable:hospital:H1:P1", "--reason", "첫째병원에 지급", *BY)
+    with engine.connect() as connection:
+        assert state_of(connection, number) == "paid"
+
+
 def test_suspense__is_paid_back_by_a_row_of_the_same_sum(bank):
     bank.imported("2025-12-04,700,?,모름", "2025-12-05,-699,반환,모름", "2025-12-06,-700,반환,모름")
     row, other, back = (one["id"] for one in bank.rows())
@@ -197,6 +213,22 @@ def test_payments_file__what_a_bank_row_booked_is_listed_and_not_booked_again(ba
     assert (answer["booked"], [one["reference"] for one in answer["unmatched"]]) == (1, ["F1"])
     assert "booked from a bank statement already" in answer["unmatched"][0]["reason"]
     assert bank.balance("cash:bank") == CASH + 2 * krw + 1
+
+
+def test_payments_file__what_is_in_suspense_or_was_split_is_not_booked_again(bank):
+    krw = bank.open(INVOICE)
+    bank.imported(f"2025-12-04,{krw},?,모름", f"2025-12-04,{krw + 50},?,모름")
+    unknown, whole = (one["id"] for one in bank.rows())
+    bank("suspend", unknown, "--programme", "V25", "--reason", "입금자 확인 중", *BY)
+    bank("confirm", whole, f"--invoice={INVOICE}={krw}", "--as=receivable:company:P2=50", *BY)
+    path = bank.file(f"bank,deposit:P1,{krw}", f"bank,receivable:company:P2,{krw + 50}")
+    answer = bank.call("payments", "import", path, now=NOW)
+    assert [one["reference"] for one in answer["unmatched"]] == ["F1", "F2"]
+    assert "in suspense" in answer["unmatched"][0]["reason"]
+    assert bank.balance("cash:bank") == CASH + 2 * krw + 50
+    bank("release", unknown, "--as", "deposit:P1", "--reason", "선납금으로 확인", *BY)
+    assert bank.call("payments", "import", path, now=NOW)["booked"] == 0
+    assert bank.balance("cash:bank") == CASH + 2 * krw + 50
 
 
 def test_import__a_bad_export_counts_in_nothing(bank):
