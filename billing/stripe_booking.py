@@ -4,12 +4,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
+from psycopg.errors import CheckViolation
 from sqlalchemy import Connection, Row, text
 
 from billing.payment import book_payments
 from billing.payment_file import PaymentRow
 from core.errors import RuleRefused
 
+OVERDRAWN = "남은 선납금보다 많이 돌려주었습니다 (more was given back than is left of the deposit)"
 # A part is booked once it is paid; a refund once it is under way, and back if it fails after all; the fee of each
 # movement that belongs to one of ours. `:part` narrows it to one part.
 DUE = """
@@ -59,15 +61,17 @@ def settle(connection: Connection, now: datetime, part_id: int | None = None) ->
 
 
 def _book(connection: Connection, programme: str, rows: Sequence[Row], now: datetime) -> Settled:
-    """Books payments of a programme at once; where a rule refuses one of them, each by itself."""
+    """Books payments of a programme at once; where a rule refuses one of them, each by itself. The database refuses
+    more of a deposit than is left (`deposit_not_overdrawn`), given back in Stripe's own pages."""
     try:
         with connection.begin_nested():
             payments = [_payment(row, line) for line, row in enumerate(rows, start=1)]
             result = book_payments(connection, payments, now, source="Stripe", programme=programme)
-    except RuleRefused as error:
+    except (RuleRefused, CheckViolation) as error:
         if len(rows) > 1:
             return _sum([_book(connection, programme, [row], now) for row in rows])
-        return Settled(booked=0, refused=((rows[0].reference, str(error)),))
+        reason = str(error) if isinstance(error, RuleRefused) else OVERDRAWN
+        return Settled(booked=0, refused=((rows[0].reference, reason),))
     return Settled(booked=result.booked, refused=tuple((row.reference, reason) for row, reason in result.unmatched))
 
 

@@ -7,6 +7,7 @@ from hashlib import sha256
 
 from sqlalchemy import Connection, Engine, Row, text
 
+from billing.payment import frozen_programmes
 from billing.stripe_booking import settle
 from billing.stripe_client import StripeClient
 from billing.stripe_facts import Listed, lock_facts, record_refund
@@ -76,7 +77,8 @@ def _request(
 ) -> None:
     rooms = connection.execute(
         text(
-            "SELECT id, intent_id, amount_krw - (SELECT coalesce(sum(amount_krw), 0) FROM stripe_refund"
+            "SELECT id, programme, account, intent_id,"
+            " amount_krw - (SELECT coalesce(sum(amount_krw), 0) FROM stripe_refund"
             "  WHERE part_id = stripe_part.id AND status IN ('requested', 'pending', 'succeeded'))::bigint AS room_krw"
             " FROM stripe_part WHERE reference = :reference AND status = 'succeeded' ORDER BY part"
         ),
@@ -87,6 +89,8 @@ def _request(
         raise RuleRefused(
             f"{reference}: 돌려줄 수 있는 금액은 {room_krw:,}원입니다 (more than Stripe collected and is not refunded)."
         )
+    if rooms[0].account.startswith("deposit:"):
+        _refuse_deposit(connection, rooms[0].programme, reference, amount_krw)
     intents = {one.id: one.intent_id for one in rooms}
     for part_id, krw in allocate(amount_krw, [(one.id, one.room_krw) for one in rooms]):
         connection.execute(
@@ -97,6 +101,30 @@ def _request(
             {"part": part_id, "krw": krw, "reason": reason, "by": by, "key": f"{asked}:{part_id}", "now": now,
              "hash": request_hash(_content(intents[part_id], krw, reference))},
         )  # fmt: skip
+
+
+def _refuse_deposit(connection: Connection, programme: str, account: str, amount_krw: int) -> None:
+    """What the books would not take is not asked for: a deposit given back while a month counts on it, or more of it
+    than is left after draws and refunds that are under way."""
+    if frozen_programmes(connection, [programme]):
+        raise RuleRefused(
+            f"{account}: 사업 {programme}의 월 정산이 진행 중입니다. 마감 뒤에 돌려주세요 "
+            "(no refund between freeze and lock)."
+        )
+    left_krw = connection.scalar(
+        text(
+            "SELECT -balance_krw - (SELECT coalesce(sum(refund.amount_krw), 0)::bigint FROM stripe_refund AS refund"
+            "  JOIN stripe_part ON stripe_part.id = part_id WHERE reference = :account"
+            "  AND refund.status IN ('requested', 'pending', 'succeeded') AND NOT EXISTS (SELECT FROM payment"
+            "   WHERE channel = 'stripe' AND payment.reference = refund_id AND entry_id IS NOT NULL))"
+            " FROM account WHERE programme = :programme AND code = :account"
+        ),
+        {"programme": programme, "account": account},
+    )
+    if left_krw is None or amount_krw > left_krw:
+        raise RuleRefused(
+            f"{account}: 남은 선납금은 {max(left_krw or 0, 0):,}원입니다 (more than is left of the deposit)."
+        )
 
 
 def _content(intent_id: str, amount_krw: int, reference: str) -> dict[str, object]:

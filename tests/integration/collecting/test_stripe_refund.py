@@ -1,11 +1,15 @@
 """jeongsan stripe refund: what was collected goes back once, never more of it than there is."""
 
 import threading
+from datetime import UTC, datetime
 
 import pytest
 from sqlalchemy import text
 from sqlalchemy.exc import DBAPIError
 
+from core.month import Month
+from ledger import books as ledger
+from ledger.journal import NewEntry
 from tests.stripe_standin import Refusal
 
 NUMBER = "INV-OP-2025-000001"
@@ -99,6 +103,54 @@ def test_refund__one_that_fails_after_all_comes_back_into_the_books(paid, standi
     assert books()["cash:stripe"] == 117_647_059
     assert send(standin.event("refund.updated", made)).json["outcome"] == "recorded"
     assert books()["cash:stripe"] == 117_647_059
+
+
+@pytest.fixture
+def deposit(standin, jeongsan, send, owner):
+    """The id of the intent by which P1 paid a deposit of 5,000,000 won, of which 4,000,000 are drawn."""
+    with owner.begin() as connection:
+        connection.execute(text("ALTER TABLE agreement DISABLE TRIGGER USER"))
+        connection.execute(
+            text("UPDATE agreement SET self_pay_mode = 'deposit', deposit_krw = 5000000 WHERE code = 'A1'")
+        )
+        connection.execute(text("ALTER TABLE agreement ENABLE TRIGGER USER"))
+    (part,) = jeongsan("stripe", "collect", "--invoice", "deposit:P1", now=NOW)["parts"]
+    send(standin.pay(part["intent"]))
+    postings = {"deposit:P1": 4_000_000, "receivable:company:P1": -4_000_000}
+    entry = NewEntry(kind="draw", memo="draw P1", reference="run:2025-12:draw:P1", postings=postings)
+    with owner.begin() as connection:
+        ledger.post(connection, "V25", Month(2025, 12), [entry], datetime(2025, 12, 4, tzinfo=UTC))
+    return part["intent"]
+
+
+def test_refund__of_a_deposit_in_a_frozen_month_or_beyond_what_is_left_is_not_asked_for(
+    deposit, standin, jeongsan, owner
+):
+    def give_back(krw, **expecting):
+        arguments = ("deposit:P1", "--krw", krw, "--reason", "환급", "--by", "finance-1")
+        return jeongsan("stripe", "refund", *arguments, now=NOW, **expecting)
+
+    assert "1,000,000원" in give_back(1_000_001, exit_code=3)["messages"][0]
+    give_back(600_000)
+    assert "400,000원" in give_back(400_001, exit_code=3)["messages"][0]
+    with owner.begin() as connection:
+        connection.execute(text("INSERT INTO month_run VALUES ('V25', '2025-12-01', 0, 0, now())"))
+    assert "between freeze and lock" in give_back(400_000, exit_code=3)["messages"][0]
+    assert [one["amount"] for one in standin.all("refund")] == [600_000]
+
+
+def test_refund__of_more_than_is_left_of_a_deposit_made_at_stripe_is_listed_and_stops_nothing(
+    deposit, standin, jeongsan, send, books
+):
+    standin.give_back(deposit, 1_000_001)
+    answer = send(standin.all("event")[-1]).json
+    assert (answer["outcome"], "more was given back" in answer["reason"]) == ("listed", True)
+    (part, _) = jeongsan("stripe", "collect", "--invoice", NUMBER, now=NOW)["parts"]
+    standin.pay(part["intent"])
+    polled = jeongsan("stripe", "poll", now=NOW)
+    assert polled["events"]["booked"] == 1
+    assert "more was given back" in polled["listed"][0]["reason"]
+    assert books()["cash:stripe"] == 5_000_000 + part["amount_krw"]
 
 
 def test_database__refuses_refunds_above_the_charge_also_of_many_at_once(paid, engine, standin):
