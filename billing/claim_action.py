@@ -71,7 +71,7 @@ def claim_lines(connection: Connection, claim_id: int) -> Sequence[Row]:
     return connection.execute(
         text(
             "SELECT claim_line.*, last.decision, last.reason AS decision_reason, last.decided_at,"
-            " claim_dispute.id AS dispute_id, opened_at, claim_dispute.reason AS dispute_reason,"
+            " claim_dispute.id AS dispute_id, opened_at, opened_by, claim_dispute.reason AS dispute_reason,"
             " last.dispute_id IS NOT NULL AS resolved FROM claim_line"
             " LEFT JOIN LATERAL (SELECT * FROM claim_line_decision WHERE line_id = claim_line.id"
             "  ORDER BY id DESC LIMIT 1) AS last ON true"

@@ -61,14 +61,17 @@ def resolve(
     """Resolves open disputes, all of the claim's when none is named: corrected, the line is accepted after all and must
     tie again; upheld, it stays refused for good.
 
-    Raises RuleRefused for a line without an open dispute and for one that does not tie, and as `approve` does.
+    Raises RuleRefused for a line without an open dispute, for one that does not tie and for the user who opened the
+    dispute, and as `approve` does.
     """
     claim, lines = _opened(connection, number, "resolve", by)
     disputed = [one for one in lines if one.dispute_id is not None and not one.resolved]
     asked = named_lines(lines, number, works) or disputed
     work = accepted_work(connection, claim.programme, claim.hospital, Month.of(claim.month))
     untied = _untied(work, asked) if corrected else {}
-    problems = {one.id: "처리할 이의신청이 없습니다 (no open dispute)" for one in asked if one not in disputed}
+    own = f"이의를 신청한 사람 '{by}' 은(는) 처리할 수 없습니다 (nobody resolves a dispute that he opened)"
+    problems = {one.id: own for one in asked if one.opened_by == by}
+    problems |= {one.id: "처리할 이의신청이 없습니다 (no open dispute)" for one in asked if one not in disputed}
     refused = [f"{number}: {name}: {problem}." for name, problem in _named(asked, untied | problems).items()]
     if refused or not asked:
         raise RuleRefused("\n".join(refused) or f"{number}: 처리할 이의신청이 없습니다 (no open dispute).")

@@ -132,6 +132,9 @@ BEGIN
   IF NEW.dispute_id IS NOT NULL AND NOT EXISTS (SELECT 1 FROM claim_dispute WHERE id = NEW.dispute_id AND line_id = NEW.line_id) THEN
     RAISE EXCEPTION 'the dispute is about another line' USING ERRCODE = 'JS001';
   END IF;
+  IF EXISTS (SELECT 1 FROM claim_dispute WHERE id = NEW.dispute_id AND opened_by = NEW.decided_by) THEN
+    RAISE EXCEPTION '% opened this dispute and cannot resolve it', NEW.decided_by USING ERRCODE = 'JS001';
+  END IF;
   UPDATE claim_line SET live = (NEW.decision = 'accepted') WHERE id = NEW.line_id AND live <> (NEW.decision = 'accepted');
   RETURN NEW;
 END $$;
@@ -183,7 +186,11 @@ GRANT SELECT ON claim, claim_line, claim_transition, claim_line_decision, claim_
 GRANT INSERT (programme, hospital, month, year, number, parties, drafted_at, drafted_by) ON claim TO jeongsan_rights;
 GRANT INSERT (claim_id, accept_seq, line, work, project, kind, performed_on, accepted_on, quantity_milli, unit, unit_price_krw,
   supply_krw, vat_krw, tax, note) ON claim_line TO jeongsan_rights;
-GRANT INSERT ON claim_transition, claim_line_decision, claim_dispute, claim_evidence TO jeongsan_rights;
+-- Never an id: of a line's decisions the last one counts.
+GRANT INSERT (claim_id, from_state, to_state, moved_at, moved_by, reason) ON claim_transition TO jeongsan_rights;
+GRANT INSERT (line_id, dispute_id, decision, reason, intake_mark, decided_at, decided_by) ON claim_line_decision TO jeongsan_rights;
+GRANT INSERT (line_id, opened_at, opened_by, reason) ON claim_dispute TO jeongsan_rights;
+GRANT INSERT (claim_id, file_name, media_type, sha256, content, added_at, added_by) ON claim_evidence TO jeongsan_rights;
 
 -- ---------------------------------------------------------------- rows of one party
 -- A hospital's user sees and writes its own claims; the operator, who keeps the books, sees its programmes'.

@@ -193,6 +193,24 @@ def test_evidence__other_bytes_in_the_table_are_found_on_reading(claims, engine,
         read_evidence(connection, number, kept.id)
 
 
+def test_dispute__is_not_resolved_by_the_one_who_opened_it_nor_before_its_refusal(claims, engine):
+    with engine.begin() as connection:
+        number = approved(connection, "w1", "w2", refusals=["w1"])
+        claim_action.dispute(connection, number, ["w1"], "x", "admin-1", NOW)
+        with pytest.raises(RuleRefused, match="a dispute that he opened"):
+            claim_decision.resolve(connection, number, [], True, "y", "admin-1", NOW)
+    resolve = """
+        INSERT INTO claim_line_decision ({id}line_id, dispute_id, decision, reason, intake_mark, decided_at, decided_by)
+        SELECT {value}line_id, id, 'accepted', 'x', 1, now(), '{by}' FROM claim_dispute
+    """
+    with refused("JS001", "opened this dispute"):
+        execute(engine, resolve.format(id="", value="", by="admin-1"))
+    with refused("42501"):
+        execute(engine, resolve.format(id="id, ", value="-1, ", by="admin-2"))
+    with engine.begin() as connection:
+        assert claim_decision.resolve(connection, number, [], True, "y", "admin-2", NOW).state == "approved"
+
+
 def test_rows__a_hospitals_request_sees_and_writes_its_own_claims_only(claims, engine):
     with engine.begin() as connection:
         number = approved(connection, "w1", "w2", refusals=["w1"])
