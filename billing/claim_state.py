@@ -10,7 +10,6 @@ STATES = {
     "draft": "작성 중", "submitted": "제출", "approved": "승인", "partly_approved": "일부 승인", "rejected": "반려",
     "withdrawn": "철회", "paid": "지급 완료",
 }  # fmt: skip
-DECIDED = ("approved", "partly_approved", "rejected", "paid")
 
 
 @dataclass(frozen=True, kw_only=True)
