@@ -2,32 +2,32 @@
 
 import os
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 
 @dataclass(frozen=True, kw_only=True)
 class Settings:
     """What the environment says. Empty: `database_url` the embedded PostgreSQL, `kafka_bootstrap` the development
-    broker, both under `home`."""
+    broker, both under `home`. Secrets stand in no repr, and so in no log and no traceback."""
 
-    database_url: str = ""
-    database_owner_url: str = ""
+    database_url: str = field(default="", repr=False)
+    database_owner_url: str = field(default="", repr=False)
     home: Path = Path(".jeongsan")
-    secret_key: str = ""
+    secret_key: str = field(default="", repr=False)
     log: str = "text"
     kafka_bootstrap: str = ""
     kafka_security_protocol: str = "PLAINTEXT"
     kafka_sasl_mechanism: str = ""
     kafka_sasl_username: str = ""
-    kafka_sasl_password: str = ""
+    kafka_sasl_password: str = field(default="", repr=False)
     kafka_ssl_cafile: str = ""
     kafka_ssl_certfile: str = ""
     kafka_ssl_keyfile: str = ""
-    kafka_ssl_password: str = ""
-    stripe_api_key: str = ""
+    kafka_ssl_password: str = field(default="", repr=False)
+    stripe_api_key: str = field(default="", repr=False)
     stripe_api_base: str = ""
-    stripe_webhook_secret: str = ""
+    stripe_webhook_secret: str = field(default="", repr=False)
 
     @property
     def stripe_live(self) -> bool:

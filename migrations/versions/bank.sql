@@ -47,6 +47,12 @@ BEGIN
   IF FOUND THEN
     RAISE EXCEPTION 'bank row %: is % and is not decided on again', bad.row_id, coalesce(bad.state, 'new') USING ERRCODE = 'JS001';
   END IF;
+  SELECT new_row.decided_by INTO bad
+    FROM new_rows new_row JOIN user_account ON user_account.name = new_row.decided_by
+   WHERE role NOT IN ('finance', 'admin') OR disabled_at IS NOT NULL;
+  IF FOUND THEN
+    RAISE EXCEPTION '%: may not decide about bank rows', bad.decided_by USING ERRCODE = 'JS001';
+  END IF;
   SELECT decided.* INTO bad FROM (
     SELECT new_row.row_id, new_row.state, bank_row.amount_krw AS row_krw, coalesce(-back.amount_krw, bank_row.amount_krw) AS back_krw,
            new_row.state IN ('booked', 'partial', 'suspense') AS booked, count(payment_id) AS parts,

@@ -52,6 +52,9 @@ BEGIN
   IF NEW.status IN ('requested', 'pending', 'succeeded') AND back_krw + NEW.amount_krw > collected_krw THEN
     RAISE EXCEPTION 'refunds of % and % exceed the charge, %', back_krw, NEW.amount_krw, collected_krw USING ERRCODE = 'JS001';
   END IF;
+  IF EXISTS (SELECT 1 FROM user_account WHERE name = NEW.requested_by AND (role NOT IN ('finance', 'admin') OR disabled_at IS NOT NULL)) THEN
+    RAISE EXCEPTION '%: may not ask for a refund', NEW.requested_by USING ERRCODE = 'JS001';
+  END IF;
   RETURN NEW;
 END $$;
 CREATE TRIGGER within_the_charge BEFORE INSERT ON stripe_refund FOR EACH ROW EXECUTE FUNCTION check_stripe_refund();

@@ -63,6 +63,15 @@ def book(bank, row, account):
         connection.execute(text(MATCH.replace("nextval", "currval")), values)
 
 
+def test_decision__is_of_finance_and_of_nobody_who_left(bank, decide, owner):
+    bank.imported("2025-12-04,5,known,나래")
+    execute(owner, "INSERT INTO user_account (name, role, party, created_at, disabled_at) VALUES"
+            " ('h1', 'hospital', 'H1', now(), NULL), ('left', 'finance', NULL, now(), now())")  # fmt: skip
+    for name in ("h1", "left"):
+        with refused("JS001", f"{name}: may not decide about bank rows"):
+            decide("known", 2, "unmatched", by=name)
+
+
 def test_parts__of_another_channel_are_refused(bank):
     bank.call("payments", "import", bank.file("stripe,receivable:company:P2,5"), now=NOW)
     bank.imported("2025-12-04,5,known,나래")

@@ -178,3 +178,18 @@ def test_database__refuses_refunds_above_the_charge_also_of_many_at_once(paid, e
     assert refused == ["JS001"] * 5
     with pytest.raises(Refusal):
         standin.give_back(paid[0], 100_000_000)
+
+
+def test_database__refuses_a_refund_that_nobody_of_finance_asked_for(paid, engine, owner):
+    with owner.begin() as connection:
+        connection.execute(
+            text("INSERT INTO user_account (name, role, party, created_at, disabled_at) VALUES"
+                 " ('c1', 'company', 'C1', now(), NULL), ('left', 'finance', NULL, now(), now())")
+        )  # fmt: skip
+    ask = (
+        "INSERT INTO stripe_refund (part_id, amount_krw, reason, requested_by, idempotency_key, request_hash,"
+        " requested_at, status) SELECT id, 5, 'x', :by, 'k', 'h', now(), 'requested' FROM stripe_part WHERE part = 1"
+    )
+    for name in ("c1", "left"):
+        with pytest.raises(DBAPIError, match="may not ask for a refund"), engine.begin() as connection:
+            connection.execute(text(ask), {"by": name})

@@ -233,6 +233,8 @@ def test_webhook__without_a_secret_or_a_database_says_so_and_keeps_nothing(paid)
     ):
         answer = create_app(settings).test_client().post("/stripe/webhook", data=body_of(paid))
         assert answer.status_code == 503, answer.text
+        assert "127.0.0.1" not in answer.text
+        assert "nobody" not in answer.text
 
 
 # ---------------------------------------------------------------- any order

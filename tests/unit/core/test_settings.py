@@ -26,3 +26,9 @@ def test_settings__each_is_read_from_its_variable():
     assert settings.database_url == said["DATABASE_URL"]
     assert settings.database_owner_url == said["DATABASE_OWNER_URL"]
     assert (settings.home, settings.secret_key, settings.log) == (Path("/srv/jeongsan"), "secret", "json")
+
+
+def test_settings__show_no_secret_where_they_are_shown():
+    names = ("database_url", "database_owner_url", "secret_key", "kafka_sasl_password", "kafka_ssl_password",
+             "stripe_api_key", "stripe_webhook_secret")  # fmt: skip
+    assert "hush" not in repr(Settings(**dict.fromkeys(names, "hush")))
