@@ -31,7 +31,8 @@ def webhook():
         return _refused(f"{LARGEST_BODY_BYTES} 바이트를 넘습니다 (the body is too large).", 413)
     except BadInput as error:
         return _refused(str(error), 400)
-    except ServerUnreachable:  # which server and user is nothing for a stranger
+    except ServerUnreachable as error:  # which server and user is for the log, and nothing for a stranger
+        log.error("stripe webhook: %s", error)
         return _refused("지금은 받을 수 없습니다. 다시 보내 주세요 (not possible at the moment; send it again).", 503)
     return jsonify(outcome=taken.outcome, reason=taken.reason)
 
