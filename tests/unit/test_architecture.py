@@ -6,6 +6,7 @@ import re
 import subprocess
 import sys
 import tomllib
+from importlib.metadata import packages_distributions
 from pathlib import Path
 
 import pytest
@@ -114,6 +115,17 @@ def test_settings__are_read_in_one_place():
 def test_packages__each_says_what_it_owns(package):
     text = (ROOT / package / "README.md").read_text()
     assert 3 <= len(text.splitlines()) <= 80
+
+
+def test_libraries__each_that_is_imported_is_declared():
+    declared = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]["dependencies"]
+    known = {re.match(r"[\w-]+", one)[0] for one in declared} | {"werkzeug"}  # Flask's own lower half
+    places = {
+        library: {one.lower().replace("_", "-") for one in names} for library, names in packages_distributions().items()
+    }
+    imports = {library for path in (*sources(), *(ROOT / "migrations").rglob("*.py")) for library in imported(path)}
+    outside = imports - set(sys.stdlib_module_names) - {*PACKAGES, "migrations", "tests"}
+    assert {library for library in outside if not known & places.get(library, set())} == set()
 
 
 def test_packages__an_installed_copy_has_every_module_page_and_table():
