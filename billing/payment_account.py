@@ -176,7 +176,9 @@ class Accounts:
         return project.programme, ""
 
     def _by_books(self, row: PaymentRow) -> tuple[str, str]:
-        """The programme whose books have the account; of several, the only one that the amount is owed in."""
+        """The programme whose books have the account; of several, the only one that the amount is owed in. A payout of
+        Stripe may be of all whose collections it holds: it is one programme's only where it is exactly what that has.
+        """
         held = {code: krw for code, krw in self.balances.get(row.account, {}).items() if self.programme in (None, code)}
         if self.programme and row.account in OPENED:
             return self.programme, ""
@@ -191,7 +193,8 @@ class Accounts:
             if krw * row.amount_krw > 0 and abs(krw) >= abs(row.amount_krw)
         ]  # fmt: skip
         exact = [code for code in enough if owed[code] == row.amount_krw]
-        for found in (enough, exact):
+        shared = row.account == "cash:stripe" and sum(krw * row.amount_krw > 0 for krw in owed.values()) > 1
+        for found in (exact,) if shared else (enough, exact):
             if len(found) == 1:
                 return found[0], ""
         return "", AMBIGUOUS

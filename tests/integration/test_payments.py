@@ -163,6 +163,16 @@ def test_import__an_account_of_several_programmes_belongs_where_the_amount_is_ow
     assert pay("bank deposit:P1 1 R-4", programme="V26")["unmatched"][0]["reference"] == "R-4"
 
 
+def test_import__a_payout_that_several_programmes_may_share_is_not_given_to_one(second, jeongsan, pay):
+    post(second, cash__stripe=1_000, receivable__company__P1=-1_000)
+    post(second, "V26", cash__stripe=400, vat__operator=-400)
+    assert "--programme" in pay("bank cash:stripe 970 R-1")["unmatched"][0]["reason"]
+    assert money(jeongsan, "--programme", "V25")["cash:stripe"] == 1_000
+    assert pay("bank cash:stripe 400 R-2")["booked"] == 1
+    assert pay("bank cash:stripe 970 R-1")["booked"] == 1
+    assert money(jeongsan, "--programme", "V25")["cash:stripe"] == 30
+
+
 def test_balances__several_programmes_stand_under_their_codes(second, jeongsan):
     found = jeongsan("balances")
     assert found.keys() == {"V25", "V26"}
