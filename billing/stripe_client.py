@@ -1,5 +1,6 @@
 """The one door to the `stripe` library: what we ask of Stripe's API, answered in our own values and errors."""
 
+import re
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
@@ -14,6 +15,8 @@ from core.settings import Settings
 TIMEOUT_S = 20
 RETRIES = 2  # of what did not answer or failed at Stripe; each carries its idempotency key, so none is done twice
 PAGE = 100
+KEY = re.compile(r"[!-~]+")
+ADDRESS = re.compile(r"https?://[A-Za-z0-9.-]+(:\d{1,5})?/?", re.ASCII)
 
 
 class StripeClient:
@@ -21,11 +24,19 @@ class StripeClient:
     been done: ask again with the same key), RuleRefused when it refuses, BadInput for an API key it does not know."""
 
     def __init__(self, settings: Settings):
-        """Nothing connects before the first call. Raises BadInput without STRIPE_API_KEY."""
+        """Nothing connects before the first call. Raises BadInput without STRIPE_API_KEY, and for a key or an address
+        that can be none: the library's own error would show the key whole."""
         if not settings.stripe_api_key:
             raise BadInput(
                 "STRIPE_API_KEY가 없습니다. Stripe의 비밀 키를 설정하세요 (set Stripe's secret key in STRIPE_API_KEY)."
             )
+        if not KEY.fullmatch(settings.stripe_api_key):
+            raise BadInput(
+                "STRIPE_API_KEY: 빈칸이나 줄바꿈, 영문자가 아닌 글자가 있습니다. 키만 다시 설정하세요 "
+                "(blanks, line ends or letters that no key has)."
+            )
+        if settings.stripe_api_base and not ADDRESS.fullmatch(settings.stripe_api_base):
+            raise BadInput("STRIPE_API_BASE: https://서버 처럼 적으세요 (write it like https://server).")
         addresses = {"base_addresses": {"api": settings.stripe_api_base}} if settings.stripe_api_base else {}
         client = stripe.StripeClient(
             settings.stripe_api_key, max_network_retries=RETRIES,

@@ -7,11 +7,13 @@ import stripe
 from hypothesis import given
 from hypothesis import strategies as st
 
+from billing.stripe_client import StripeClient
 from billing.stripe_due import LARGEST_CHARGE_KRW, SMALLEST_CHARGE_KRW, split_charge
 from billing.stripe_objects import Unreadable, read_event, read_intent, read_movement, read_payout, read_refund
 from billing.stripe_refund import allocate
 from billing.stripe_signature import WINDOW_S, verify
 from core.errors import BadInput
+from core.settings import Settings
 from tests.stripe_webhooks import SECRET, signature
 
 NOW = datetime(2025, 12, 3, tzinfo=UTC)
@@ -155,3 +157,21 @@ def test_objects__what_is_not_as_it_must_be_is_not_read(read, found, field):
     with pytest.raises(Unreadable) as caught:
         read(found)
     assert caught.value.field == field
+
+
+@pytest.mark.parametrize(
+    "key", ["sk_test_hush\n", "sk_test_hush\r\nX: y", " sk_test_hush", "sk_test_가hush", "sk test hush"]
+)
+def test_key__that_can_be_none_is_refused_before_anything_repeats_it(key):
+    with pytest.raises(BadInput, match="STRIPE_API_KEY") as caught:
+        StripeClient(Settings(stripe_api_key=key)).intent("pi_1")
+    assert "hush" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    "address", ["http://[::1", "nonsense", "ftp://x", "http://user:hush@127.0.0.1:1", "http://x\n"]
+)
+def test_address__that_can_be_none_is_refused_before_anything_repeats_it(address):
+    with pytest.raises(BadInput, match="STRIPE_API_BASE") as caught:
+        StripeClient(Settings(stripe_api_key="sk_test_1", stripe_api_base=address)).intent("pi_1")
+    assert "hush" not in str(caught.value)
