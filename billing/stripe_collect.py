@@ -4,6 +4,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from sqlalchemy import Connection, Engine, text
+from sqlalchemy.exc import DBAPIError
 
 from billing.stripe_client import StripeClient
 from billing.stripe_due import SMALLEST_CHARGE_KRW, Due, Part, parts_of, split_charge, what_is_due
@@ -13,6 +14,10 @@ from billing.stripe_request import CLOCKS, alone, refuse_other_content, request_
 from core.errors import RuleRefused
 
 TOO_SMALL = "Stripe로 받기에 너무 작은 금액입니다. 계좌로 받으세요 (too small for a charge: by bank)"
+GIVEN_BACK = (
+    "Stripe로 받은 것을 계좌로 돌려주었습니다. 계좌로 받으세요 "
+    "(what Stripe had collected was given back by bank: collect it by bank)"
+)
 NOT_CANCELED = "받을 것보다 많은 결제를 취소하지 못했습니다 (an intent beyond what is due is not canceled)"
 
 
@@ -46,39 +51,54 @@ def collect(
         with engine.begin() as connection:
             lock_facts(connection)
             rest = [one for one in what_is_due(connection, programme, None) if one.reference in references]
-            new = [part for one in rest for part in _request(connection, one, now)]
+            new, beyond = [], []
+            for one in rest:
+                asked = _request(connection, one, now)
+                new += asked or []
+                beyond += [one] if asked is None else []
         for part in new:
             _ask(engine, client, part, again=False)
         with engine.connect() as connection:
             parts = parts_of(connection, references)
     left = [(one.reference, one.amount_krw, NOT_CANCELED) for one in kept]
+    left += [(one.reference, one.rest_krw, GIVEN_BACK) for one in beyond]
     left += [(one.reference, one.rest_krw, TOO_SMALL) for one in rest if 0 < one.rest_krw < SMALLEST_CHARGE_KRW]
     return Collection(parts=tuple(parts), new=len(new), left=tuple(left))
 
 
-def _request(connection: Connection, due: Due, now: datetime) -> list[Part]:
-    """Records the parts of what no intent asks for yet; the database refuses more than the invoice."""
+def _request(connection: Connection, due: Due, now: datetime) -> list[Part] | None:
+    """Records the parts of what no intent asks for yet; None where they are more than the invoice with what Stripe has
+    collected of it already: the database refuses that."""
     last = connection.scalar(
         text("SELECT coalesce(max(part), 0) FROM stripe_part WHERE reference = :reference"),
         {"reference": due.reference},
     )
-    numbers = []
-    for number, amount_krw in enumerate(split_charge(due.rest_krw), start=last + 1):
-        part = Part(
-            id=0, reference=due.reference, programme=due.programme, project=due.project, part=number,
-            amount_krw=amount_krw, status="requested", requested_at=now, intent_id=None, request_hash="",
-            idempotency_key=f"jeongsan:{due.reference}:{number}:{amount_krw}",
-        )  # fmt: skip
-        connection.execute(
-            text(
-                "INSERT INTO stripe_part (programme, project, document_id, reference, account, part, amount_krw,"
-                " idempotency_key, request_hash, requested_at) VALUES (:programme, :project, :document, :reference,"
-                " :account, :part, :amount_krw, :idempotency_key, :hash, :requested_at)"
-            ),
-            {**vars(part), "document": due.document_id, "account": due.account, "hash": request_hash(_content(part))},
-        )
-        numbers.append(number)
-    return [one for one in parts_of(connection, [due.reference]) if one.part in numbers]
+    amounts = split_charge(due.rest_krw)
+    try:
+        with connection.begin_nested():
+            for number, amount_krw in enumerate(amounts, start=last + 1):
+                _insert(connection, due, number, amount_krw, now)
+    except DBAPIError as error:
+        if getattr(error.orig, "sqlstate", None) != "JS001":
+            raise
+        return None
+    return [one for one in parts_of(connection, [due.reference]) if one.part > last]
+
+
+def _insert(connection: Connection, due: Due, number: int, amount_krw: int, now: datetime) -> None:
+    part = Part(
+        id=0, reference=due.reference, programme=due.programme, project=due.project, part=number,
+        amount_krw=amount_krw, status="requested", requested_at=now, intent_id=None, request_hash="",
+        idempotency_key=f"jeongsan:{due.reference}:{number}:{amount_krw}",
+    )  # fmt: skip
+    connection.execute(
+        text(
+            "INSERT INTO stripe_part (programme, project, document_id, reference, account, part, amount_krw,"
+            " idempotency_key, request_hash, requested_at) VALUES (:programme, :project, :document, :reference,"
+            " :account, :part, :amount_krw, :idempotency_key, :hash, :requested_at)"
+        ),
+        {**vars(part), "document": due.document_id, "account": due.account, "hash": request_hash(_content(part))},
+    )
 
 
 def _content(part: Part) -> dict[str, object]:

@@ -166,6 +166,24 @@ def test_collect__an_intent_whose_canceling_was_not_recorded_is_canceled_all_the
     assert answer["left"] == []
 
 
+def test_collect__what_was_given_back_by_bank_is_left_for_the_bank_and_stops_nothing(
+    standin, jeongsan, send, owner, tmp_path
+):
+    for one in collected(jeongsan)["parts"]:
+        send(standin.pay(one["intent"]))
+    pay_by_bank(jeongsan, tmp_path, -5_000)
+    with owner.begin() as connection:
+        connection.execute(text("ALTER TABLE agreement DISABLE TRIGGER USER"))
+        connection.execute(
+            text("UPDATE agreement SET self_pay_mode = 'deposit', deposit_krw = 70588237 WHERE code = 'A1'")
+        )
+        connection.execute(text("ALTER TABLE agreement ENABLE TRIGGER USER"))
+    answer = collected(jeongsan)
+    assert [(one["invoice"], one["status"]) for one in answer["parts"][-1:]] == [("deposit:P1", "open")]
+    assert [(one["invoice"], one["amount_krw"]) for one in answer["left"]] == [(NUMBER, 5_000)]
+    assert "given back by bank" in answer["left"][0]["reason"]
+
+
 def test_collect__what_is_too_small_for_a_charge_is_left_for_the_bank(standin, jeongsan, tmp_path):
     pay_by_bank(jeongsan, tmp_path, 117_647_059 - 999)
     answer = collected(jeongsan)
