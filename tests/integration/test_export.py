@@ -9,6 +9,7 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
+import pandas
 import pytest
 
 from core.month import Month
@@ -186,6 +187,19 @@ def test_focus__holds_every_charge_of_the_month_once_with_its_vat(jeongsan, tmp_
         assert (row["ChargeClass"] == "Correction") == charge["correction"]
         assert (row["SubAccountId"], row["BillingCurrency"]) == (charge["project"], "KRW")
         assert row["BillingPeriodStart"] == "2025-11-30T15:00:00Z"
+
+
+@needs_case
+def test_focus__pandas_reads_whole_won_by_project(jeongsan, tmp_path):
+    prepare(jeongsan)
+    charges = run(jeongsan, "2025-11")["charges"]
+    jeongsan("export", "focus", "--month", "2025-11", "--out", tmp_path / "focus.csv")
+    frame = pandas.read_csv(tmp_path / "focus.csv")
+    assert frame["BilledCost"].dtype == "int64"
+    billed: dict[str, int] = {}
+    for one in charges:
+        billed[one["project"]] = billed.get(one["project"], 0) + one["amount_krw"] + one["vat_krw"]
+    assert frame.groupby("SubAccountId")["BilledCost"].sum().to_dict() == billed
 
 
 @needs_case
