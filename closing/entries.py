@@ -31,23 +31,25 @@ def month_entries(
 
 
 def _settle(run: str, line: LineResult, *, released: bool) -> Iterator[NewEntry]:
-    """Voucher and the company's part; where the company pays its suppliers itself, the grant alone, to the company."""
+    """Voucher and the company's part; where the company pays its suppliers itself, the grant alone, to the company.
+
+    What is payable stands there even when it is 0: a voucher that replaces what the company paid is still paid by the
+    one and given back to the other.
+    """
     project, grant, own = line.project, line.voucher_krw, line.owed_krw
     commitment = "budget:available" if released else f"budget:committed:{project}"
-    yield NewEntry(
-        kind="settle",
-        memo=f"settle {line.line}",
-        reference=f"{run}:settle:{line.line}",
-        postings=combined(
-            (
-                ("receivable:agency", grant),
-                (f"receivable:company:{project}", own),
-                (line.payable, -(grant + own)),
-                (commitment, -grant),
-                (f"budget:executed:{project}", grant),
-            )
-        ),
+    postings = combined(
+        (
+            ("receivable:agency", grant),
+            (f"receivable:company:{project}", own),
+            (line.payable, -(grant + own)),
+            (commitment, -grant),
+            (f"budget:executed:{project}", grant),
+        )
     )
+    if postings:
+        postings.setdefault(line.payable, 0)
+    yield NewEntry(kind="settle", memo=f"settle {line.line}", reference=f"{run}:settle:{line.line}", postings=postings)
 
 
 def _draw(run: str, line: LineResult) -> Iterator[NewEntry]:

@@ -89,3 +89,18 @@ def test_company_with_two_projects__has_one_statement_that_names_both(jeongsan, 
     sheet = load_workbook(BytesIO(files["기업정산서_C1"]))["정산서"]
     assert sheet["G6"].value == "P1 (large), P2 (medium)"
     assert {"플랫폼 이용료 (P1)", "플랫폼 이용료 (P2)"} <= {cell.value for cell in sheet["B"]}
+
+
+def test_payouts__a_voucher_that_replaces_what_the_company_paid_is_paid_by_the_one_and_given_back_to_the_other(
+    jeongsan, engine, tmp_path
+):
+    settled(jeongsan, engine, tmp_path, company_pays_and_the_operator_gives_the_pool)
+    with engine.begin() as connection:
+        connection.execute(
+            text("INSERT INTO user_account (name, role, created_at) VALUES ('finance-1', 'finance', now())")
+        )
+    for month in CLOSE:
+        made = jeongsan("payouts", "order", month, "--programme", PROGRAMME, "--by", "finance-1")
+    ordered = {(one["payer"], one["account"]): one["amount_krw"] for one in made["rows"]}
+    assert ordered["agency", "payable:hospital:H02:P2"] == 308_406
+    assert ordered["settlement", "payable:hospital:H02:P2"] == -308_406
