@@ -3,10 +3,11 @@ in won, refuses refunds above the charge, and can do what it is asked without an
 
 import json
 import threading
-from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from itertools import count
 from urllib.parse import parse_qsl, urlsplit
+
+from tests.running import running
 
 
 class Refusal(Exception):
@@ -150,16 +151,8 @@ def _handler(standin: StandIn) -> type[BaseHTTPRequestHandler]:
     return Handler
 
 
-@contextmanager
 def serving(standin: StandIn):
-    """The address at which it answers."""
+    """The address at which it answers, while the block lasts."""
     server = ThreadingHTTPServer(("127.0.0.1", 0), _handler(standin))
     server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    return running(server)

@@ -1,7 +1,6 @@
 """Stripe's side of the whole chain: localstripe over HTTP, companies that pay by card, webhooks kept for delivery."""
 
 import json
-import threading
 import time
 from base64 import b64encode
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -13,6 +12,7 @@ import pytest
 
 from core.settings import Settings
 from tests.integration.collecting.conftest import application, localstripe
+from tests.running import running
 from tests.stripe_webhooks import SECRET, body_of, signature
 
 __all__ = ["localstripe"]
@@ -89,15 +89,10 @@ def stripe(settings, localstripe, monkeypatch):
         def log_message(self, *_):
             """Says nothing."""
 
-    kept = ThreadingHTTPServer(("127.0.0.1", 0), Keeping)
-    thread = threading.Thread(target=kept.serve_forever)
-    thread.start()
-    hook = urlencode({"url": f"http://127.0.0.1:{kept.server_port}/", "secret": SECRET}).encode()
-    try:
-        urlopen(f"{localstripe}/_config/webhooks/portal", hook).close()
-        with application(Settings.from_environment()) as portal:
-            yield StripeSide(localstripe, portal, sent)
-    finally:
-        kept.shutdown()
-        thread.join()
-        kept.server_close()
+    with (
+        running(ThreadingHTTPServer(("127.0.0.1", 0), Keeping)) as hook,
+        application(Settings.from_environment()) as portal,
+    ):
+        registered = urlencode({"url": hook, "secret": SECRET}).encode()
+        urlopen(f"{localstripe}/_config/webhooks/portal", registered).close()
+        yield StripeSide(localstripe, portal, sent)

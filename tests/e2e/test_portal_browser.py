@@ -1,7 +1,6 @@
 """The portal in a real browser, wide and on a phone: signing in, an invoice, an upload with bad cells."""
 
 import shutil
-import threading
 from io import BytesIO
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from werkzeug.serving import make_server
 from billing.claim_form import FIRST_ROW
 from tests.driven import CLOSE, World, work
 from tests.integration.conftest import loaded, registry_file, world
+from tests.running import running
 from tests.visiting import PASSWORD, add_users, portal
 
 __all__ = ["loaded", "registry_file", "world"]
@@ -31,13 +31,8 @@ def site(world: World, loaded, settings):
     world.ingest(*work("w1", "L11", 100), *work("w2", "L11", 40), now=CLOSE["2025-11"])
     world.run("2025-11")
     add_users(loaded, "c01", "h01", "finance-1", password=PASSWORD)
-    server = make_server("127.0.0.1", 0, portal(settings), threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+    with running(make_server("127.0.0.1", 0, portal(settings), threaded=True)) as address:
+        yield address
 
 
 @pytest.fixture

@@ -4,8 +4,6 @@ import json
 import os
 import subprocess
 import sys
-import threading
-from contextlib import contextmanager
 from datetime import UTC, datetime
 from itertools import count
 
@@ -22,6 +20,7 @@ from portal.cli import main
 from tests.conftest import ROOT, database_settings
 from tests.driven import work
 from tests.integration.conftest import REGISTRY
+from tests.running import running
 from tests.stripe_standin import StandIn, serving
 from tests.stripe_webhooks import SECRET, body_of, signature
 
@@ -131,18 +130,9 @@ def books(jeongsan):
     return read
 
 
-@contextmanager
 def application(settings: Settings):
-    """The address of the application, served over HTTP."""
-    server = make_server("127.0.0.1", 0, create_app(settings), threaded=True)
-    thread = threading.Thread(target=server.serve_forever)
-    thread.start()
-    try:
-        yield f"http://127.0.0.1:{server.server_port}"
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    """The address of the application, served over HTTP while the block lasts."""
+    return running(make_server("127.0.0.1", 0, create_app(settings), threaded=True))
 
 
 @pytest.fixture
