@@ -98,7 +98,7 @@ class Said(click.ParamType):
     def convert(self, value, param, ctx):
         """The text without blanks around it; refuses one that is empty."""
         if not value.strip():
-            self.fail("비워 둘 수 없습니다 (must not be empty).", param, ctx)
+            self.fail("사유를 적으세요 (give a reason).", param, ctx)
         return value.strip()
 
 

@@ -24,7 +24,7 @@ from portal.claim_text import (
     template_text,
     upload_text,
 )
-from portal.command import Answer, Call, command
+from portal.command import Answer, Call, Said, command
 from portal.programmes import asked
 from reports import claims as shown
 from reports.claims_overdue import claims_overdue
@@ -170,24 +170,24 @@ def _refusal(text: str) -> tuple[str, str]:
 
 @command(claims, "reject", help="Rejects a submitted claim as a whole.")
 @of_claim
-@click.option("--reason", required=True, help="Why.")
+@click.option("--reason", type=Said(), required=True, help="Why.")
 @by_person
 def reject(call: Call, number: str, reason: str, by: str) -> Answer:
     """Its works can be claimed again, or the rejection disputed."""
     with service_engine(call.settings).begin() as connection:
-        decided = claim_decision.reject(connection, number, _given(reason), by, call.now)
+        decided = claim_decision.reject(connection, number, reason, by, call.now)
         return _moved(call, connection, number, decided)
 
 
 @command(claims, "dispute", help="Disputes refused lines within the programme's dispute days.")
 @of_claim
 @works_option
-@click.option("--reason", required=True, help="Why.")
+@click.option("--reason", type=Said(), required=True, help="Why.")
 @by_person
 def dispute(call: Call, number: str, works: tuple[str, ...], reason: str, by: str) -> Answer:
     """By a user of its hospital; once a line."""
     with service_engine(call.settings).begin() as connection:
-        claim_action.dispute(connection, number, works, _given(reason), by, call.now)
+        claim_action.dispute(connection, number, works, reason, by, call.now)
         return _moved(call, connection, number)
 
 
@@ -195,19 +195,13 @@ def dispute(call: Call, number: str, works: tuple[str, ...], reason: str, by: st
 @of_claim
 @works_option
 @click.option("--corrected/--upheld", required=True, help="Whether the line is accepted after all.")
-@click.option("--reason", required=True, help="Why.")
+@click.option("--reason", type=Said(), required=True, help="Why.")
 @by_person
 def resolve(call: Call, number: str, works: tuple[str, ...], corrected: bool, reason: str, by: str) -> Answer:
     """By finance; never by who submitted the claim."""
     with service_engine(call.settings).begin() as connection:
-        decided = claim_decision.resolve(connection, number, works, corrected, _given(reason), by, call.now)
+        decided = claim_decision.resolve(connection, number, works, corrected, reason, by, call.now)
         return _moved(call, connection, number, decided)
-
-
-def _given(reason: str) -> str:
-    if not reason.strip():
-        raise BadInput("--reason: 사유를 적으세요 (give a reason).")
-    return reason.strip()
 
 
 def _moved(call: Call, connection: Connection, number: str, decided: claim_decision.Decided | None = None) -> Answer:
